@@ -1,0 +1,42 @@
+/// What a worker decides by: a pure value, so that its decisions are tested without a server.
+struct WorkerState {
+    let slots: Int
+    /// Handlers that run.
+    private(set) var running = 0
+    /// Ends that are not written yet.
+    private(set) var unsettled: [Settlement] = []
+    /// Ends that are being written.
+    private(set) var settling = 0
+    private(set) var isStopping = false
+
+    init(slots: Int) { self.slots = slots }
+
+    /// How many tasks to claim now: the free slots, but no more held tasks than twice the slots, so that a server that
+    /// does not take completions is not asked for more work.
+    var room: Int {
+        guard !isStopping else { return 0 }
+        return max(0, min(slots - running, 2 * slots - running - unsettled.count - settling, Limits.batch))
+    }
+
+    /// Whether everything has ended and is written.
+    var isIdle: Bool { running == 0 && unsettled.isEmpty && settling == 0 }
+
+    mutating func started(_ count: Int) { running += count }
+
+    mutating func ended(_ settlement: Settlement) {
+        running -= 1
+        unsettled.append(settlement)
+    }
+
+    /// The next ends to write.
+    mutating func takeUnsettled() -> [Settlement] {
+        let batch = Array(unsettled.prefix(Limits.batch))
+        unsettled.removeFirst(batch.count)
+        settling = batch.count
+        return batch
+    }
+
+    mutating func settled() { settling = 0 }
+
+    mutating func stop() { isStopping = true }
+}

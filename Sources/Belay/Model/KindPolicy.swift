@@ -1,0 +1,44 @@
+/// What holds for all tasks of a kind. It is stored in the tracker, so that every host and language sees the same.
+public struct KindPolicy: Sendable, Hashable, Codable {
+    /// How long a lock holds without renewal; a dead worker's task comes back after at most this. Default 30 s; 50 ms to 24 h.
+    public var lease: Duration
+    /// How often a task may be started before it is exhausted, crashes included. Default 5; 1 to 10,000.
+    public var attempts: Int
+    /// When it runs again after a failure or crash.
+    public var retry: RetryPolicy
+    /// How long a succeeded task is kept. Default 7 days; nil for ever.
+    public var keepSucceeded: Duration?
+    /// How long an exhausted or cancelled task is kept. Default 30 days; nil for ever.
+    public var keepOther: Duration?
+
+    /// A policy; every part has a default.
+    public init(
+        lease: Duration = .seconds(30),
+        attempts: Int = 5,
+        retry: RetryPolicy = .default,
+        keepSucceeded: Duration? = .seconds(7 * 86_400),
+        keepOther: Duration? = .seconds(30 * 86_400)
+    ) {
+        self.lease = lease
+        self.attempts = attempts
+        self.retry = retry
+        self.keepSucceeded = keepSucceeded
+        self.keepOther = keepOther
+    }
+
+    /// All defaults.
+    public static let `default` = KindPolicy()
+
+    /// Refuses what is out of range, naming it.
+    /// - Throws: `TrackerError` (`invalidArgument`).
+    public func validate() throws(TrackerError) {
+        guard Limits.lease.contains(lease) else { throw .invalid("lease", lease, allowed: "50 ms to 24 h") }
+        guard Limits.attempts.contains(attempts) else { throw .invalid("attempts", attempts, allowed: "1 to 10,000") }
+        try retry.validate()
+        for keep in [keepSucceeded, keepOther] {
+            if let keep, keep < .microseconds(1) || keep > Limits.delay.upperBound {
+                throw .invalid("retention", keep, allowed: "1 µs to 3,650 days, or none to keep for ever")
+            }
+        }
+    }
+}

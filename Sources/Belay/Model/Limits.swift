@@ -1,0 +1,35 @@
+/// Every bound that Belay states; each is checked before anything is sent, and again by the script where it guards memory.
+public enum Limits {
+    /// Bytes of a namespace: 1 to 64 of `A-Z a-z 0-9 . _ -`.
+    public static let namespaceBytes = 64
+    /// Bytes of a kind's name: 1 to 64 of `A-Z a-z 0-9 . _ : / -`.
+    public static let kindBytes = 64
+    /// Bytes of a task's id: 1 to 256, any UTF-8 without control characters.
+    public static let idBytes = 256
+    /// Bytes of a worker's name: 1 to 64, printable ASCII without spaces.
+    public static let workerBytes = 64
+    /// Bytes of a payload or result unless the tracker was created with another limit: 1 MiB.
+    public static let defaultPayloadBytes = 1 << 20
+    /// The largest payload limit a tracker may be created with: 64 MiB.
+    public static let maximumPayloadBytes = 64 << 20
+    /// Bytes of an error as it is stored; message and backtrace are shortened to fit: 16 KiB.
+    public static let failureBytes = 16 << 10
+    /// Bytes of a content type, a progress message or a reason: 64.
+    public static let noteBytes = 64
+    /// Tasks in one call of a transition or query: 500.
+    public static let batch = 500
+    /// Kinds in one tracker: 1,000.
+    public static let kinds = 1000
+    /// Kinds in one claim: 100.
+    public static let kindsPerClaim = 100
+    /// Attempts remembered of one task, beside the current one: 20.
+    public static let attemptsRemembered = 20
+    /// A lease: 50 ms to 24 hours.
+    public static let lease: ClosedRange<Duration> = .milliseconds(50) ... .seconds(86_400)
+    /// A delay before a task runs, or between its attempts: 0 to 3,650 days.
+    public static let delay: ClosedRange<Duration> = .zero ... .seconds(3650 * 86_400)
+    /// Attempts that a policy may allow: 1 to 10,000.
+    public static let attempts = 1...10_000
+    /// Priorities: 0 to 9, 9 is claimed first.
+    public static let priorities = 0...9
+}

@@ -1,0 +1,152 @@
+/// What an enqueue did with one task.
+public enum EnqueueOutcome: Sendable, Hashable {
+    /// The task was created.
+    case created(TaskID)
+    /// A task of this id exists, and the caller asked for that to be fine.
+    case existing(TaskID)
+    /// Refused: a task of this id exists.
+    case duplicate(TaskID)
+
+    /// The id, whatever happened.
+    public var id: TaskID {
+        switch self {
+        case .created(let id), .existing(let id), .duplicate(let id): id
+        }
+    }
+}
+
+/// What to do when the id of a new task is taken.
+public enum DuplicatePolicy: String, Sendable, Codable {
+    /// Answer ``EnqueueOutcome/duplicate(_:)``.
+    case refuse
+    /// Answer ``EnqueueOutcome/existing(_:)``.
+    case returnExisting
+}
+
+/// Why one named task could not be claimed.
+public enum ClaimRefusal: Sendable, Hashable, CustomStringConvertible {
+    /// There is no such task.
+    case notFound
+    /// Somebody holds it until then.
+    case locked(until: Timestamp, by: String)
+    /// It is to run later.
+    case notDue(at: Timestamp)
+    /// It has ended.
+    case ended(TaskState)
+
+    /// For people.
+    public var description: String {
+        switch self {
+        case .notFound: "there is no such task"
+        case .locked(let until, let worker): "locked by \(worker) until \(until)"
+        case .notDue(let at): "not due before \(at)"
+        case .ended(let state): "already \(state)"
+        }
+    }
+}
+
+/// What an attempt to claim one named task gave.
+public enum AcquireOutcome: Sendable, Hashable {
+    /// The lock is held.
+    case claimed(Claim)
+    /// It is not, and why.
+    case refused(ClaimRefusal)
+}
+
+/// What a renewal gave.
+public enum RenewOutcome: String, Sendable, Hashable, Codable {
+    /// The lock holds for another lease from now.
+    case renewed
+    /// The lock holds for another lease, but the task is to stop: somebody cancelled it.
+    case cancelRequested
+    /// The lock is lost: it ran out, or another holder has it.
+    case stale
+    /// The task is gone.
+    case gone
+}
+
+/// What became of a completion or another write of a holder.
+public enum WriteOutcome: String, Sendable, Hashable, Codable {
+    /// It is written.
+    case accepted
+    /// Refused: the lock is lost, nothing changed.
+    case stale
+    /// Refused: the task is gone.
+    case gone
+}
+
+/// Where a task stands after its attempt was failed, released or snoozed.
+public enum HandBackOutcome: Sendable, Hashable {
+    /// It runs again at that time.
+    case ready(due: Timestamp)
+    /// Its attempts are used up, or it was not to be tried again.
+    case exhausted
+    /// It had been cancelled.
+    case cancelled
+    /// Refused: the lock is lost, nothing changed.
+    case stale
+    /// Refused: the task is gone.
+    case gone
+}
+
+/// What a cancellation did with one task.
+public enum CancelOutcome: Sendable, Hashable {
+    /// It is cancelled.
+    case cancelled
+    /// It runs; its holder was asked to stop.
+    case requested
+    /// It had ended before.
+    case ended(TaskState)
+    /// There is no such task.
+    case notFound
+}
+
+/// What an operator's retry did with one task.
+public enum RetryOutcome: String, Sendable, Hashable, Codable {
+    /// It is ready now.
+    case ready
+    /// Refused: it is running.
+    case running
+    /// There is no such task.
+    case notFound
+}
+
+/// A task that was taken back because its lease ran out.
+public struct ReapedTask: Sendable, Hashable {
+    /// The task.
+    public var id: TaskID
+    /// Its kind.
+    public var kind: KindName
+    /// Where it stands now.
+    public var state: TaskState
+    /// When it runs again, when it does.
+    public var due: Timestamp?
+    /// Who held it.
+    public var worker: String
+}
+
+/// One bounded step of a sweep.
+public struct SweepStep<Item: Sendable & Hashable>: Sendable, Hashable {
+    /// What was moved.
+    public var items: [Item]
+    /// Whether more waits: call again.
+    public var more: Bool
+}
+
+/// A task that was deleted because it had been kept as long as its kind says.
+public struct PurgedTask: Sendable, Hashable {
+    /// The task.
+    public var id: TaskID
+    /// Its kind.
+    public var kind: KindName
+    /// The state it had.
+    public var state: TaskState
+}
+
+/// One page of a search.
+public struct TaskPage: Sendable, Hashable {
+    /// The tasks, without payload, result and attempts.
+    public var tasks: [TaskRecord]
+    /// Where the next page begins; nil when this is the last.
+    public var cursor: String?
+}

@@ -1,0 +1,29 @@
+import BelayScripts
+package import RedisWire
+
+/// The tasks that a claim would take now.
+package struct Peek: Verb {
+    package static let script = RedisScript(.peek)
+    package var kinds: [KindName]
+    package var limit: Int
+
+    package func validate() throws(TrackerError) {
+        guard (1...Limits.batch).contains(limit) else { throw .invalid("number of tasks", limit, allowed: "1 to \(Limits.batch)") }
+        guard (1...Limits.kindsPerClaim).contains(kinds.count) else {
+            throw .invalid("number of kinds", kinds.count, allowed: "1 to \(Limits.kindsPerClaim)")
+        }
+    }
+
+    package func encode(into call: inout ScriptCall) {
+        call.keys()
+        call.append(limit)
+        for kind in kinds { call.append(kind.description) }
+    }
+
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [TaskRecord] {
+        try reply.requireOK()
+        var tasks: [TaskRecord] = []
+        for row in try reply.list(2) { tasks.append(try TaskRecord(row: row, of: reply)) }
+        return tasks
+    }
+}

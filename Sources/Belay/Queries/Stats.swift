@@ -1,0 +1,32 @@
+import BelayScripts
+package import RedisWire
+
+/// Counts by kind and state.
+package struct Stats: Verb {
+    package static let script = RedisScript(.stats)
+
+    package init() {}
+
+    package func encode(into call: inout ScriptCall) { call.keys() }
+
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> TrackerStats {
+        try reply.requireOK()
+        let now = try reply.moment()
+        var kinds: [TrackerStats.Kind] = []
+        for item in try reply.list(2) {
+            let parts = try reply.items(item)
+            guard parts.count == 9 else { throw reply.malformed("counts of \(parts.count) parts") }
+            var kind = TrackerStats.Kind(kind: KindName(trusted: try reply.text(parts[0])))
+            kind.ready = try reply.number(parts[1])
+            kind.scheduled = try reply.number(parts[2])
+            kind.running = try reply.number(parts[3])
+            kind.succeeded = try reply.number(parts[4])
+            kind.exhausted = try reply.number(parts[5])
+            kind.cancelled = try reply.number(parts[6])
+            kind.oldestReadyAge = reply.optionalMoment(parts[7]).map { now - $0 }
+            kind.nextDue = reply.optionalMoment(parts[8])
+            kinds.append(kind)
+        }
+        return TrackerStats(now: now, kinds: kinds, workers: try reply.int(3))
+    }
+}

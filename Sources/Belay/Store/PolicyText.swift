@@ -1,0 +1,48 @@
+/// A kind's policy as the scripts read it: ten words, durations in microseconds, factor and jitter in thousandths.
+package enum PolicyText {
+    package static func encode(_ policy: KindPolicy) -> String {
+        var (letter, base, cap, factor, delays) = ("e", Duration.zero, Duration.zero, 1.0, "-")
+        switch policy.retry.backoff {
+        case .exponential(let b, let f, let c): (letter, base, factor, cap) = ("e", b, f, c)
+        case .fixed(let delay): (letter, base, cap) = ("f", delay, delay)
+        case .list(let list): (letter, delays) = ("l", list.map { "\($0.microseconds)" }.joined(separator: ","))
+        }
+        let words = [
+            policy.lease.microseconds, policy.attempts,
+        ].map { "\($0)" } + [letter] + [
+            base.microseconds, cap.microseconds, Int((factor * 1000).rounded()), Int((policy.retry.jitter * 1000).rounded()),
+            policy.keepSucceeded?.microseconds ?? 0, policy.keepOther?.microseconds ?? 0,
+        ].map { "\($0)" } + [delays]
+        return words.joined(separator: " ")
+    }
+
+    package static func decode(_ text: String) throws(TrackerError) -> KindPolicy {
+        let words = text.split(separator: " ")
+        // The third word is a letter and the tenth a list or "-".
+        let numbers = words.enumerated().map { $0.offset == 2 || $0.offset == 9 ? 0 : Int($0.element) ?? -1 }
+        let delays = words.count == 10 ? words[9].split(separator: ",").map { Int($0) ?? -1 } : []
+        guard words.count == 10, numbers.allSatisfy({ $0 >= 0 }), words[2] != "l" || delays.allSatisfy({ $0 >= 0 }) else {
+            throw .bug("stored policy “\(text)” is not of ten words as they should be")
+        }
+        let backoff: RetryPolicy.Backoff
+        switch words[2] {
+        case "e":
+            backoff = .exponential(
+                base: .microseconds(numbers[3]),
+                factor: Double(numbers[5]) / 1000,
+                cap: .microseconds(numbers[4])
+            )
+        case "f": backoff = .fixed(.microseconds(numbers[3]))
+        case "l": backoff = .list(delays.map { .microseconds($0) })
+        default: throw .bug("stored policy “\(text)” has an unknown backoff “\(words[2])”")
+        }
+        func keep(_ micros: Int) -> Duration? { micros == 0 ? nil : .microseconds(micros) }
+        return KindPolicy(
+            lease: .microseconds(numbers[0]),
+            attempts: numbers[1],
+            retry: RetryPolicy(backoff, jitter: Double(numbers[6]) / 1000),
+            keepSucceeded: keep(numbers[7]),
+            keepOther: keep(numbers[8])
+        )
+    }
+}

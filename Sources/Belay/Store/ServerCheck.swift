@@ -1,0 +1,42 @@
+import RedisWire
+
+/// Whether a server is fit to keep tasks: Redis 6.2 or newer, and not set up to evict keys.
+enum ServerCheck {
+    static func run(_ client: RedisClient) async throws(TrackerError) {
+        let info: String
+        do {
+            guard let text = try await client.send(RedisCommand("INFO")).string else {
+                throw TrackerError.bug("INFO answered no text")
+            }
+            info = text
+        } catch let error as RedisError {
+            // A user that may run scripts only cannot ask; the scripts themselves tell what the server lacks.
+            if error.serverError?.prefix == "NOPERM" { return }
+            throw TrackerError(error)
+        } catch {
+            throw TrackerError.bug("\(error)")
+        }
+        try check(info: info)
+    }
+
+    static func check(info: String) throws(TrackerError) {
+        var fields: [Substring: Substring] = [:]
+        for line in info.split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            fields[line[..<colon]] = line[line.index(after: colon)...]
+        }
+        if let version = fields["redis_version"] {
+            let parts = version.split(separator: ".").prefix(2).compactMap { Int($0) }
+            if parts.count == 2, (parts[0], parts[1]) < (6, 2) {
+                throw TrackerError(.unsuitableServer, "Redis \(version) is too old; Belay needs 6.2 or newer")
+            }
+        }
+        if let policy = fields["maxmemory_policy"], policy.hasPrefix("allkeys-") {
+            throw TrackerError(
+                .unsuitableServer,
+                "the server's maxmemory-policy is \(policy), which deletes tasks when memory is short; set noeviction: "
+                    + "CONFIG SET maxmemory-policy noeviction, and the same in its configuration file"
+            )
+        }
+    }
+}

@@ -1,0 +1,175 @@
+import FoundationEssentials
+import ServiceContextModule
+import Tracing
+
+/// How a task is enqueued; every part has a default.
+public struct EnqueueOptions: Sendable {
+    /// The caller's id; nil to have one made that sorts by time.
+    public var id: TaskID?
+    /// What to do when the id is taken.
+    public var ifExists: DuplicatePolicy
+    /// Not before so much later, 0 to 3,650 days. Not together with `runAt`.
+    public var delay: Duration?
+    /// Not before that moment. Not together with `delay`.
+    public var runAt: Timestamp?
+    /// 0 to 9, 9 is claimed first.
+    public var priority: Int
+    /// The most attempts of this task; nil for its kind's.
+    public var attempts: Int?
+
+    /// Options.
+    public init(
+        id: TaskID? = nil,
+        ifExists: DuplicatePolicy = .refuse,
+        delay: Duration? = nil,
+        runAt: Timestamp? = nil,
+        priority: Int = 5,
+        attempts: Int? = nil
+    ) {
+        self.id = id
+        self.ifExists = ifExists
+        self.delay = delay
+        self.runAt = runAt
+        self.priority = priority
+        self.attempts = attempts
+    }
+
+    func due() throws(TrackerError) -> Enqueue.Due {
+        switch (delay, runAt) {
+        case (nil, nil): return .now
+        case (let delay?, nil): return .after(delay)
+        case (nil, let moment?): return .at(moment)
+        case (let delay?, let moment?):
+            throw .invalid("delay \(delay) together with run time", moment, allowed: "one of the two")
+        }
+    }
+}
+
+/// A task to be enqueued, untyped.
+public struct NewTask: Sendable {
+    /// Its kind, which must be defined.
+    public var kind: KindName
+    /// What it is to work on.
+    public var payload: Body
+    /// How.
+    public var options: EnqueueOptions
+
+    /// A new task.
+    public init(_ kind: KindName, payload: Body = .empty, options: EnqueueOptions = EnqueueOptions()) {
+        self.kind = kind
+        self.payload = payload
+        self.options = options
+    }
+}
+
+extension Tracker {
+    /// Creates a task of a Swift kind; defines the kind with its policy where the tracker does not know it.
+    /// - Returns: What became of it, with its id.
+    /// - Throws: ``TrackerError`` (`payload`, `tooLarge`, `invalidArgument`, or of the server).
+    @discardableResult
+    public func enqueue<Payload, Output>(
+        _ kind: TaskKind<Payload, Output>,
+        _ payload: Payload,
+        options: EnqueueOptions = EnqueueOptions()
+    ) async throws(TrackerError) -> EnqueueOutcome {
+        try await enqueue([NewTask(kind.name, payload: try Body(encoding: payload), options: options)], policy: kind.policy)[0]
+    }
+
+    /// Creates many tasks of a Swift kind (1 to 500) in one round trip, atomically.
+    /// - Returns: What became of each, in their order.
+    @discardableResult
+    public func enqueue<Payload, Output>(
+        _ kind: TaskKind<Payload, Output>,
+        contentsOf payloads: [Payload],
+        options: EnqueueOptions = EnqueueOptions()
+    ) async throws(TrackerError) -> [EnqueueOutcome] {
+        var tasks: [NewTask] = []
+        for payload in payloads { tasks.append(NewTask(kind.name, payload: try Body(encoding: payload), options: options)) }
+        return try await enqueue(tasks, policy: kind.policy)
+    }
+
+    /// Creates many tasks (1 to 500) in one round trip, atomically: all that are not refused as duplicates, or none.
+    /// - Parameters:
+    ///   - tasks: The tasks, of any kinds.
+    ///   - policy: What to define unknown kinds with; nil to refuse unknown kinds.
+    /// - Returns: What became of each, in their order.
+    /// - Throws: ``TrackerError`` (`unknownKind`, `tooLarge`, `invalidArgument`, or of the server).
+    @discardableResult
+    public func enqueue(_ tasks: [NewTask], policy: KindPolicy? = nil) async throws(TrackerError) -> [EnqueueOutcome] {
+        let limit = try await backend.payloadLimit
+        let trace = currentTrace()
+        var kinds: [(name: KindName, policy: KindPolicy?)] = []
+        var places: [KindName: Int] = [:]
+        var items: [Enqueue.Item] = []
+        items.reserveCapacity(tasks.count)
+        var isOwn = false
+        for task in tasks {
+            let place: Int
+            if let known = places[task.kind] {
+                place = known
+            } else {
+                place = kinds.count
+                places[task.kind] = place
+                kinds.append((task.kind, policy))
+            }
+            isOwn = isOwn || task.options.id != nil
+            let id: TaskID
+            if let own = task.options.id { id = own } else { id = try await newID() }
+            items.append(
+                Enqueue.Item(
+                    id: id,
+                    kind: place,
+                    due: try task.options.due(),
+                    priority: task.options.priority,
+                    payload: task.payload,
+                    attempts: task.options.attempts,
+                    trace: trace
+                )
+            )
+        }
+        let nonce = isOwn ? String(Host.token().prefix(12)) : nil
+        let duplicates = try await perform(Enqueue(nonce: nonce, kinds: kinds, items: items, payloadLimit: limit))
+        return items.indices.map { place in
+            guard duplicates.contains(place) else { return .created(items[place].id) }
+            return tasks[place].options.ifExists == .refuse ? .duplicate(items[place].id) : .existing(items[place].id)
+        }
+    }
+
+    /// The caller's trace context, as it is stored with a task.
+    private func currentTrace() -> [String: String] {
+        guard let context = ServiceContext.current else { return [:] }
+        var trace: [String: String] = [:]
+        InstrumentationSystem.instrument.inject(context, into: &trace, using: TraceCarrier())
+        return trace
+    }
+}
+
+/// Puts a trace context's headers into a dictionary and takes them out.
+struct TraceCarrier: Injector, Extractor {
+    func inject(_ value: String, forKey key: String, into carrier: inout [String: String]) { carrier[key] = value }
+    func extract(key: String, from carrier: [String: String]) -> String? { carrier[key] }
+}
+
+extension Body {
+    /// A value as JSON.
+    /// - Throws: ``TrackerError`` (`payload`) naming the type.
+    public init(encoding value: some Encodable) throws(TrackerError) {
+        do {
+            let encoder = JSONEncoder()
+            encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+            self.init(bytes: Array(try encoder.encode(value)))
+        } catch {
+            throw TrackerError(.payload, "a \(type(of: value)) cannot be encoded as JSON: \(error)", cause: error)
+        }
+    }
+
+    /// The value that JSON bytes hold.
+    /// - Throws: ``TrackerError`` (`payload`) naming the type.
+    public func decoded<T: Decodable>(as type: T.Type = T.self) throws(TrackerError) -> T {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes.isEmpty ? Array("{}".utf8) : bytes))
+        } catch {
+            throw TrackerError(.payload, "these \(bytes.count) bytes (\(contentType)) are no \(type): \(error)", cause: error)
+        }
+    }
+}

@@ -1,0 +1,134 @@
+public import Logging
+public import RedisWire
+import ServiceContextModule
+import Synchronization
+import Tracing
+
+/// The front door of Belay: enqueue tasks, claim them with a lock, renew, complete, fail, and ask what is where.
+///
+/// A tracker is a namespace on a Redis server that any number of hosts share. Every verb is one Lua script, so one round
+/// trip and atomic; every moment is the server's. Verbs that cannot do what was asked for reasons of daily work say so by
+/// their outcome; they throw ``TrackerError`` for the network, the server, misuse or a bug.
+///
+/// ```swift
+/// let tracker = try Tracker(url: "redis://localhost:6379", namespace: "media")
+/// try await tracker.enqueue(thumbnails, Thumbnail(image: "a.png", width: 320))
+/// ```
+///
+/// It connects at the first call and is safe to share. Call ``close()`` when done, or let a service group run it: workers
+/// and reapers leave the tracker open.
+public final class Tracker: Sendable {
+    /// How a tracker is reached.
+    public struct Configuration: Sendable {
+        /// The server.
+        public var redis: RedisConfiguration
+        /// Keeps trackers on one server apart. 1 to 64 of `A-Z a-z 0-9 . _ -`.
+        public var namespace: String
+        /// The largest payload or result, bytes, when the tracker is created; an existing tracker keeps its own.
+        /// Default 1 MiB, at most 64 MiB.
+        public var payloadLimit: Int
+        /// Testing only: a clock that stands still until it is moved. The tracker must have been created with one.
+        public var manualClock: ManualClock?
+
+        /// A configuration; the namespace is `belay` unless said otherwise.
+        public init(redis: RedisConfiguration, namespace: String = "belay") {
+            self.redis = redis
+            self.namespace = namespace
+            payloadLimit = Limits.defaultPayloadBytes
+        }
+    }
+
+    /// The namespace.
+    public let namespace: String
+    /// The name under which this process claims outside a ``Worker``: `host:pid:nonce`.
+    public let workerName: WorkerName
+    let logger: Logger
+    package let backend: any TrackerBackend
+    private let ids = IDGenerator()
+    private let lanes = Lanes()
+
+    /// Opens a tracker; connects at the first call.
+    /// - Parameters:
+    ///   - configuration: where it is.
+    ///   - logger: for what nobody else reports; the library logs at `debug` and below otherwise.
+    /// - Throws: ``TrackerError`` (`invalidArgument`) for a bad namespace or limit.
+    public init(configuration: Configuration, logger: Logger = Logger(label: "belay")) throws(TrackerError) {
+        try Names.checkNamespace(configuration.namespace)
+        guard (1...Limits.maximumPayloadBytes).contains(configuration.payloadLimit) else {
+            throw .invalid("payload limit", configuration.payloadLimit, allowed: "1 byte to 64 MiB")
+        }
+        namespace = configuration.namespace
+        workerName = Host.workerName()
+        self.logger = logger
+        backend = RedisBackend(
+            client: RedisClient(configuration: configuration.redis, logger: logger),
+            keyspace: Keyspace(namespace: configuration.namespace),
+            payloadLimit: configuration.payloadLimit,
+            manualClock: configuration.manualClock,
+            logger: logger
+        )
+    }
+
+    /// Opens a tracker by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix:///path/to.sock`.
+    /// - Throws: ``TrackerError`` (`invalidArgument`) for a bad URL or namespace.
+    public convenience init(
+        url: String,
+        namespace: String = "belay",
+        logger: Logger = Logger(label: "belay")
+    ) throws(TrackerError) {
+        let redis: RedisConfiguration
+        do { redis = try RedisConfiguration(url: url) } catch { throw TrackerError(error) }
+        try self.init(configuration: Configuration(redis: redis, namespace: namespace), logger: logger)
+    }
+
+    /// A tracker on another backend, for the test kit.
+    package init(backend: any TrackerBackend, namespace: String, logger: Logger) {
+        self.backend = backend
+        self.namespace = namespace
+        self.logger = logger
+        workerName = Host.workerName()
+    }
+
+    /// Ends all connections. Calls after this throw ``TrackerError/Code/closed``.
+    public func close() async { await backend.close() }
+
+    /// Connects, and checks that the server and the tracker on it can be used. Every verb does this at first use.
+    /// - Throws: ``TrackerError`` (`unavailable`, `unauthorised`, `unsuitableServer`, `incompatibleTracker`).
+    public func open() async throws(TrackerError) { _ = try await backend.payloadLimit }
+
+    /// Validates, then performs: every public verb ends here.
+    func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response {
+        try verb.validate()
+        return try await backend.perform(verb)
+    }
+
+    func newID() async throws(TrackerError) -> TaskID {
+        if backend.estimatedNow == nil { try await open() }
+        return ids.next(now: backend.estimatedNow ?? Timestamp(microseconds: 0))
+    }
+
+    /// A claim lane of this tracker's own worker name: concurrent claims must not overwrite each other's memory.
+    func withLane<T>(_ body: (Int) async throws(TrackerError) -> T) async throws(TrackerError) -> T {
+        let lane = lanes.take()
+        defer { lanes.giveBack(lane) }
+        return try await body(lane)
+    }
+}
+
+/// The lowest numbers that are free.
+private final class Lanes: Sendable {
+    private let taken = Mutex<[Bool]>([])
+
+    func take() -> Int {
+        taken.withLock { taken in
+            if let free = taken.firstIndex(of: false) {
+                taken[free] = true
+                return free
+            }
+            taken.append(true)
+            return taken.count - 1
+        }
+    }
+
+    func giveBack(_ lane: Int) { taken.withLock { $0[lane] = false } }
+}

@@ -1,0 +1,55 @@
+import BelayScripts
+package import RedisWire
+
+/// Stores a kind's policy.
+package struct Define: Verb {
+    package static let script = RedisScript(.define)
+    package var kind: KindName
+    package var policy: KindPolicy
+    package var replace: Bool
+
+    package init(kind: KindName, policy: KindPolicy, replace: Bool) {
+        self.kind = kind
+        self.policy = policy
+        self.replace = replace
+    }
+
+    package func validate() throws(TrackerError) { try policy.validate() }
+
+    package func encode(into call: inout ScriptCall) {
+        call.keys()
+        call.append(kind.description)
+        call.append(PolicyText.encode(policy))
+        call.append(replace ? "replace" : "create")
+    }
+
+    package func decode(_ reply: ScriptReply) throws(TrackerError) {
+        switch reply.word {
+        case "OK": return
+        case "CONFLICT": throw .conflict(kind, stored: try PolicyText.decode(reply.string(2)), offered: policy)
+        case "FULL": throw .fullOfKinds()
+        default: throw reply.unexpected()
+        }
+    }
+}
+
+extension TrackerError {
+    package static func conflict(_ kind: KindName, stored: KindPolicy, offered: KindPolicy) -> TrackerError {
+        TrackerError(
+            .kindConflict,
+            "kind “\(kind)” is stored with another policy (\(PolicyText.encode(stored))) than offered "
+                + "(\(PolicyText.encode(offered))); define it with `replacing: true` to change it for all hosts"
+        )
+    }
+
+    package static func fullOfKinds() -> TrackerError {
+        TrackerError(.full, "the tracker has \(Limits.kinds) kinds, which is the limit; use another namespace")
+    }
+
+    package static func unknownKind(_ kind: some CustomStringConvertible) -> TrackerError {
+        TrackerError(
+            .unknownKind,
+            "kind “\(kind)” is not defined in this tracker; define it first (belay kinds define \(kind), or Tracker.define)"
+        )
+    }
+}

@@ -1,0 +1,161 @@
+import BelayScripts
+package import RedisWire
+
+/// Creates tasks.
+package struct Enqueue: Verb {
+    package enum Due: Sendable, Hashable {
+        case now
+        case after(Duration)
+        case at(Timestamp)
+    }
+
+    package struct Item: Sendable {
+        package var id: TaskID
+        package var kind: Int
+        package var due: Due
+        package var priority: Int
+        package var payload: Body
+        package var attempts: Int?
+        package var trace: [String: String]
+
+        package init(
+            id: TaskID,
+            kind: Int,
+            due: Due,
+            priority: Int,
+            payload: Body,
+            attempts: Int?,
+            trace: [String: String]
+        ) {
+            self.id = id
+            self.kind = kind
+            self.due = due
+            self.priority = priority
+            self.payload = payload
+            self.attempts = attempts
+            self.trace = trace
+        }
+    }
+
+    package static let script = RedisScript(.enqueue)
+    /// Proves which request made a task whose id the caller chose; nil when all ids were generated for this request.
+    package var nonce: String?
+    package var kinds: [(name: KindName, policy: KindPolicy?)]
+    package var items: [Item]
+    package var payloadLimit: Int
+
+    package func validate() throws(TrackerError) {
+        guard (1...Limits.batch).contains(items.count) else {
+            throw .invalid("number of tasks", items.count, allowed: "1 to \(Limits.batch) in one call")
+        }
+        for kind in kinds { try kind.policy?.validate() }
+        for item in items {
+            guard Limits.priorities.contains(item.priority) else {
+                throw .invalid("priority", item.priority, allowed: "0 to 9, 9 is claimed first")
+            }
+            if let attempts = item.attempts, !Limits.attempts.contains(attempts) {
+                throw .invalid("attempts", attempts, allowed: "1 to 10,000")
+            }
+            switch item.due {
+            case .now: break
+            case .after(let delay):
+                guard Limits.delay.contains(delay) else { throw .invalid("delay", delay, allowed: "0 s to 3,650 days") }
+            case .at(let moment):
+                guard (0...4_102_444_800_000_000).contains(moment.microseconds) else {
+                    throw .invalid("run time", moment, allowed: "from 1970 to 2100")
+                }
+            }
+            try Self.check(item.payload, limit: payloadLimit, what: "payload of task “\(item.id)”")
+        }
+    }
+
+    package static func check(_ body: Body, limit: Int, what: String) throws(TrackerError) {
+        try Names.checkNote("content type", body.contentType)
+        guard body.bytes.count <= limit else {
+            throw TrackerError(
+                .tooLarge,
+                "\(what) has \(body.bytes.count) bytes; allowed: \(limit). Store it elsewhere and enqueue where it is"
+            )
+        }
+    }
+
+    package func encode(into call: inout ScriptCall) {
+        call.keys(items.lazy.map(\.id))
+        call.append(nonce ?? "")
+        call.append(kinds.count)
+        for kind in kinds {
+            call.append(kind.name.description)
+            call.append(kind.policy.map(PolicyText.encode) ?? "")
+        }
+        for item in items {
+            call.append(item.kind + 1)
+            switch item.due {
+            case .now: call.append("")
+            case .after(let delay): call.append("+\(delay.microseconds)")
+            case .at(let moment): call.append("@\(moment.microseconds)")
+            }
+            call.append(item.priority)
+            call.append(bytes: item.payload.bytes)
+            var fields: [(String, [UInt8])] = []
+            if item.payload.contentType != Body.json { fields.append(("ct", Array(item.payload.contentType.utf8))) }
+            if let attempts = item.attempts { fields.append(("l", Array("\(attempts)".utf8))) }
+            if !item.trace.isEmpty { fields += TraceText.fields(item.trace) }
+            call.append(fields.count)
+            for (name, value) in fields {
+                call.append(name)
+                call.append(bytes: value)
+            }
+        }
+    }
+
+    /// Places (from 0) of tasks whose id was taken by another request.
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> Set<Int> {
+        switch reply.word {
+        case "OK":
+            var places: Set<Int> = []
+            for place in try reply.list(2) { places.insert(try reply.place(place, of: items.count)) }
+            return places
+        case "UNKNOWN_KIND": throw .unknownKind(try reply.string(2))
+        case "FULL": throw .fullOfKinds()
+        case "TOO_LARGE":
+            let item = items[try reply.place(reply.element(2), of: items.count)]
+            throw TrackerError(
+                .tooLarge,
+                "payload of task “\(item.id)” has \(item.payload.bytes.count) bytes; allowed: \(try reply.int(3))"
+            )
+        default: throw reply.unexpected()
+        }
+    }
+}
+
+/// A trace context as one text: `key=value` lines, at most 256 bytes, `traceparent` first; lines that do not fit are left out.
+enum TraceText {
+    static func encode(_ trace: [String: String]) -> String {
+        var text = ""
+        func order(_ key: String) -> String { key == "traceparent" ? "" : key }
+        for (key, value) in trace.sorted(by: { order($0.key) < order($1.key) }) {
+            let line = "\(key)=\(value)"
+            let isWhole = !key.contains("=") && !line.unicodeScalars.contains { $0.isControl }
+            guard isWhole, text.utf8.count + line.utf8.count + 1 <= 256 else { continue }
+            text += text.isEmpty ? line : "\n" + line
+        }
+        return text
+    }
+
+    /// The text in pieces of 64 bytes, as the fields `tr`, `tr1`, `tr2`, `tr3` of the record, which stays compact so.
+    static func fields(_ trace: [String: String]) -> [(String, [UInt8])] {
+        let bytes = Array(encode(trace).utf8)
+        return stride(from: 0, to: bytes.count, by: 64).map { start in
+            (start == 0 ? "tr" : "tr\(start / 64)", Array(bytes[start..<min(start + 64, bytes.count)]))
+        }
+    }
+
+    static func decode(_ text: String) -> [String: String] {
+        var trace: [String: String] = [:]
+        for line in text.split(separator: "\n") {
+            let parts = line.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            if parts.count == 2 { trace[String(parts[0])] = String(parts[1]) }
+        }
+        return trace
+    }
+}

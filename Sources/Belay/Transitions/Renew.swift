@@ -1,0 +1,92 @@
+import BelayScripts
+package import RedisWire
+
+/// Extends leases.
+package struct Renew: Verb {
+    package static let script = RedisScript(.renew)
+    package var items: [(handle: ClaimHandle, lease: Duration)]
+
+    package func validate() throws(TrackerError) {
+        try HolderBatch.check(items.count)
+        for item in items { try ClaimMany.check(lease: item.lease) }
+    }
+
+    package func encode(into call: inout ScriptCall) {
+        call.keys(items.lazy.map(\.handle.id))
+        for item in items {
+            call.append(item.handle)
+            call.append(item.lease)
+        }
+    }
+
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [RenewOutcome] {
+        try reply.requireOK()
+        var outcomes = [RenewOutcome](repeating: .renewed, count: items.count)
+        for exception in try reply.exceptions(within: items.count) {
+            switch exception.word {
+            case "STALE": outcomes[exception.place] = .stale
+            case "GONE": outcomes[exception.place] = .gone
+            case "CANCEL": outcomes[exception.place] = .cancelRequested
+            default: throw reply.malformed("unknown answer “\(exception.word)”")
+            }
+        }
+        return outcomes
+    }
+}
+
+/// What the batches of holders' verbs have in common.
+enum HolderBatch {
+    static func check(_ count: Int) throws(TrackerError) {
+        guard (1...Limits.batch).contains(count) else {
+            throw .invalid("number of tasks", count, allowed: "1 to \(Limits.batch) in one call")
+        }
+    }
+}
+
+extension ScriptCall {
+    /// Token and fence of a holder.
+    mutating func append(_ handle: ClaimHandle) {
+        append(handle.token)
+        append(handle.fence)
+    }
+}
+
+extension ScriptReply {
+    /// `[[place word] ...]`, places from 1 in the answer and from 0 here.
+    func exceptions(within count: Int) throws(TrackerError) -> [(place: Int, word: String)] {
+        var exceptions: [(place: Int, word: String)] = []
+        for item in try list(2) {
+            let parts = try items(item)
+            guard parts.count == 2 else { throw malformed("\(item) is not a place and a word") }
+            exceptions.append((try place(parts[0], of: count), try text(parts[1])))
+        }
+        return exceptions
+    }
+
+    /// A place from 1 to `count`, told from 0.
+    func place(_ reply: RedisReply, of count: Int) throws(TrackerError) -> Int {
+        let place = try number(reply)
+        guard place >= 1, place <= count else { throw malformed("place \(place) of \(count) tasks") }
+        return place - 1
+    }
+
+    /// `[[state due] | [STALE] | [GONE] ...]`, one for each of `count` tasks.
+    func handBacks(_ count: Int) throws(TrackerError) -> [HandBackOutcome] {
+        let answers = try list(2)
+        guard answers.count == count else { throw malformed("\(answers.count) answers for \(count) tasks") }
+        var outcomes: [HandBackOutcome] = []
+        for answer in answers {
+            let parts = try items(answer)
+            switch parts.first?.string {
+            case "q" where parts.count == 2: outcomes.append(.ready(due: Timestamp(microseconds: try number(parts[1]))))
+            case "x": outcomes.append(.exhausted)
+            case "c": outcomes.append(.cancelled)
+            case "GONE": outcomes.append(.gone)
+            // A task that was failed here and has since been run again by others is no longer this holder's.
+            case "STALE", "r", "s": outcomes.append(.stale)
+            default: throw malformed("\(answer) is not an outcome")
+            }
+        }
+        return outcomes
+    }
+}

@@ -1,0 +1,90 @@
+/// One Lua script of Belay's protocol, with the shared pieces that it names put in front of it.
+///
+/// The files beside this one are the protocol: any language may run them (see `README.md` here). A script names what it
+/// shares with others in comment lines `-- @include name`; each piece stands in `shared/name.lua` and is put in once.
+public struct Script: Sendable {
+    /// The verb, as the file is named.
+    public let name: String
+    /// The whole text that is sent to the server. It is constant: parameters travel in KEYS and ARGV only.
+    public let source: String
+
+    private init(_ name: String, _ bytes: [UInt8]) {
+        self.name = name
+        let body = String(decoding: bytes, as: UTF8.self)
+        var pieces = ""
+        for line in body.split(separator: "\n") where line.hasPrefix("-- @include ") {
+            let piece = String(line.dropFirst("-- @include ".count))
+            guard let text = Self.shared[piece] else { preconditionFailure("\(name).lua includes unknown piece \(piece)") }
+            pieces += Self.withoutComments(text)
+        }
+        source = "-- belay 1 \(name)\n" + pieces + Self.withoutComments(body)
+    }
+
+    /// Comment lines are for readers of the files; the server need not keep them.
+    private static func withoutComments(_ text: String) -> String {
+        text.split(separator: "\n").filter { !$0.drop { $0 == " " }.hasPrefix("--") }.joined(separator: "\n") + "\n"
+    }
+
+    private static let shared: [String: String] = [
+        "allkinds": PackageResources.allkinds_lua,
+        "body": PackageResources.body_lua,
+        "clock": PackageResources.clock_lua,
+        "events": PackageResources.events_lua,
+        "expire": PackageResources.expire_lua,
+        "giveback": PackageResources.giveback_lua,
+        "groups": PackageResources.groups_lua,
+        "history": PackageResources.history_lua,
+        "jump": PackageResources.jump_lua,
+        "policy": PackageResources.policy_lua,
+        "row": PackageResources.row_lua,
+        "wake": PackageResources.wake_lua,
+    ].mapValues { String(decoding: $0, as: UTF8.self) }
+
+    // Transitions.
+    /// `acquire.lua`
+    public static let acquire = Script("acquire", PackageResources.acquire_lua)
+    /// `cancel.lua`
+    public static let cancel = Script("cancel", PackageResources.cancel_lua)
+    /// `claim.lua`
+    public static let claim = Script("claim", PackageResources.claim_lua)
+    /// `complete.lua`
+    public static let complete = Script("complete", PackageResources.complete_lua)
+    /// `define.lua`
+    public static let define = Script("define", PackageResources.define_lua)
+    /// `destroy.lua`
+    public static let destroy = Script("destroy", PackageResources.destroy_lua)
+    /// `enqueue.lua`
+    public static let enqueue = Script("enqueue", PackageResources.enqueue_lua)
+    /// `fail.lua`
+    public static let fail = Script("fail", PackageResources.fail_lua)
+    /// `open.lua`
+    public static let open = Script("open", PackageResources.open_lua)
+    /// `progress.lua`
+    public static let progress = Script("progress", PackageResources.progress_lua)
+    /// `purge.lua`
+    public static let purge = Script("purge", PackageResources.purge_lua)
+    /// `reap.lua`
+    public static let reap = Script("reap", PackageResources.reap_lua)
+    /// `release.lua`
+    public static let release = Script("release", PackageResources.release_lua)
+    /// `renew.lua`
+    public static let renew = Script("renew", PackageResources.renew_lua)
+    /// `retry.lua`
+    public static let retry = Script("retry", PackageResources.retry_lua)
+    /// `snooze.lua`
+    public static let snooze = Script("snooze", PackageResources.snooze_lua)
+
+    // Queries.
+    /// `attempts.lua`
+    public static let attempts = Script("attempts", PackageResources.attempts_lua)
+    /// `find.lua`
+    public static let find = Script("find", PackageResources.find_lua)
+    /// `get.lua`
+    public static let get = Script("get", PackageResources.get_lua)
+    /// `kinds.lua`
+    public static let kinds = Script("kinds", PackageResources.kinds_lua)
+    /// `peek.lua`
+    public static let peek = Script("peek", PackageResources.peek_lua)
+    /// `stats.lua`
+    public static let stats = Script("stats", PackageResources.stats_lua)
+}

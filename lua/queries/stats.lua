@@ -1,0 +1,36 @@
+-- stats: how many tasks of each kind are in each state, how old the oldest ready one is, and when the next is due.
+-- KEYS    1 header  2 events
+-- ARGV    1 manual time, us, or ""
+-- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-""] ...] workers
+-- EMITS   nothing
+-- COST    O(kinds * log n): counts are the sizes of the indexes, nothing is counted twice or kept apart
+-- WHY     ready is due now; scheduled is ready with a later due time (delayed, or waiting to be retried)
+-- @include clock
+-- @include allkinds
+local refusal = begin({})
+if refusal then return refusal end
+local names, _, priorities = allKinds()
+local reply = {}
+for i = 1, #names do
+  local kind, ready, waiting, oldest, soonest = names[i], 0, 0, nil, nil
+  for digit in string.gmatch(priorities[i], '%d') do
+    local key = P .. 'q:' .. digit .. ':' .. kind
+    local all = redis.call('ZCARD', key)
+    if all > 0 then
+      local due = redis.call('ZCOUNT', key, '-inf', now)
+      ready, waiting = ready + due, waiting + all - due
+      if due > 0 then
+        local first = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
+        if not oldest or first < oldest then oldest = first end
+      end
+      if all > due then
+        local first = tonumber(redis.call('ZRANGE', key, due, due, 'WITHSCORES')[2])
+        if not soonest or first < soonest then soonest = first end
+      end
+    end
+  end
+  reply[i] = {kind, ready, waiting, redis.call('ZCARD', P .. 'r:' .. kind), redis.call('ZCARD', P .. 's:' .. kind),
+    redis.call('ZCARD', P .. 'x:' .. kind), redis.call('ZCARD', P .. 'c:' .. kind), oldest and int(oldest) or '',
+    soonest and int(soonest) or ''}
+end
+return {'OK', int(now), reply, redis.call('ZCARD', P .. 'workers')}

@@ -1,0 +1,35 @@
+-- body: where payloads and results lie. A hash stays compact while every value is at most 64 bytes, so up to 256 bytes
+-- lie in the record as fields name, name1, name2, name3; more lies in a string key of its own and the record's field
+-- upper-case(name) holds the length. An empty body is stored as nothing.
+local function putBody(record, key, name, bytes)
+  local length = #bytes
+  local n = #record
+  if length == 0 then return end
+  if length > 256 then
+    redis.call('SET', key, bytes)
+    record[n + 1], record[n + 2] = string.upper(name), length
+  elseif length <= 64 then
+    record[n + 1], record[n + 2] = name, bytes
+  else
+    record[n + 1], record[n + 2] = name, string.sub(bytes, 1, 64)
+    record[n + 3], record[n + 4] = name .. '1', string.sub(bytes, 65, 128)
+    if length > 128 then record[n + 5], record[n + 6] = name .. '2', string.sub(bytes, 129, 192) end
+    if length > 192 then record[n + 7], record[n + 8] = name .. '3', string.sub(bytes, 193) end
+  end
+end
+
+-- A trace context is at most 256 bytes, in the fields tr, tr1, tr2, tr3. It is rare, so the further ones are asked for only then.
+local function joinTrace(key, first)
+  if not first or #first < 64 then return first or '' end
+  local rest = redis.call('HMGET', key, 'tr1', 'tr2', 'tr3')
+  return first .. (rest[1] or '') .. (rest[2] or '') .. (rest[3] or '')
+end
+
+local function joinBody(a, b, c, d, own, key)
+  if not a then
+    if own then return redis.call('GET', key) or '' end
+    return ''
+  end
+  if not b then return a end
+  return a .. b .. (c or '') .. (d or '')
+end

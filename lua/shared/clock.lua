@@ -1,0 +1,47 @@
+-- clock: the tracker's header, the only reading of the wall clock, and numbers as text.
+-- begin(fields) reads the header once. It returns (nil, values of the further fields) or (refusal). It sets:
+--   P     prefix of every key of this partition, "{namespace:partition}:"
+--   now   effective time, us since 1970: max(TIME, last time stored), so that it never runs backwards
+--   held  true while expired leases must not be taken back, because the clock was seen to jump forwards
+-- tick() is the write that belongs to it: it stores the time once a second. It begins with a removal that finds nothing,
+-- because after a removal a script may write although the server is at maxmemory.
+-- kindCountWith(head, more) is how many kinds there will be: the header has six fields, a seventh once the clock jumped,
+-- and two for each kind.
+local meta = KEYS[1]
+local P = string.sub(meta, 1, -5)
+local now, last, held
+
+local function int(n)
+  return string.format('%.0f', n)
+end
+
+local function begin(fields)
+  local head = redis.call('HMGET', meta, 'schema', 'clock', 'now', 'hold', unpack(fields))
+  if head[1] ~= '1' then
+    if not head[1] then return {'NO_TRACKER'} end
+    return {'SCHEMA', head[1]}
+  end
+  local manual = ARGV[#ARGV]
+  if (manual ~= '') ~= (head[2] == 'manual') then return {'CLOCK', head[2]} end
+  if manual ~= '' then
+    now = tonumber(manual)
+  else
+    local t = redis.call('TIME')
+    now = t[1] * 1000000 + t[2]
+  end
+  last = tonumber(head[3] or '0')
+  if now < last then now = last end
+  held = now < tonumber(head[4] or '0')
+  return nil, head
+end
+
+local function tick()
+  if now - last >= 1000000 then
+    redis.call('HDEL', meta, '')
+    redis.call('HSET', meta, 'now', now)
+  end
+end
+
+local function kindCountWith(head, more)
+  return (redis.call('HLEN', meta) - (head[4] and 7 or 6)) / 2 + more
+end

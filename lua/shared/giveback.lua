@@ -1,0 +1,51 @@
+-- giveback: returns held tasks to ready without spending the attempt; release and snooze differ in due time and outcome.
+-- ARGV for each task: token, fence, delay us. Answers as fail does: [state due] | [STALE] | [GONE].
+local function giveBack(outcome, event)
+  local refusal = begin({})
+  if refusal then return refusal end
+  local answers, moves, leave, enter, soon, seen = {}, {}, {}, {}, {}, {}
+  for i = 1, #KEYS - 2 do
+    local id = string.sub(KEYS[2 + i], #P + 3)
+    local a = 3 * i
+    local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'q', 'b', 'w', 'X', 'c', 'd', 'z')
+    if not r[1] then
+      answers[i] = {'GONE'}
+    elseif r[2] ~= ARGV[a - 2] or r[3] ~= ARGV[a - 1] or seen[id] then
+      answers[i] = {'STALE'}
+    elseif r[1] ~= 'r' then
+      seen[id] = true
+      local was, answer = remembered(id, r[3])
+      if was == outcome or was == 'cancelled' then answers[i] = answer else answers[i] = {'STALE'} end
+    else
+      seen[id] = true
+      local m = {i = i, id = id, r = r, to = r[9] and 'c' or 'q'}
+      -- Without a delay the task keeps its place: it was due before, and it is the next to be claimed.
+      if m.to == 'q' then m.due = ARGV[a] ~= '' and now + tonumber(ARGV[a]) or tonumber(r[11] or r[10]) end
+      moves[#moves + 1] = m
+      answers[i] = {m.to, m.due and int(m.due) or '-'}
+      drop(leave, P .. 'r:' .. r[4], id)
+    end
+  end
+  removeAll(leave)
+  for j = 1, #moves do
+    local m = moves[j]
+    local kind, key, worker = m.r[4], KEYS[2 + m.i], m.r[8]
+    if m.due then
+      redis.call('HSET', key, 's', 'q', 'n', tonumber(m.r[5]) - 1, 'u', now, 'd', m.due)
+      if outcome == 'snoozed' then redis.call('HSET', key, 'z', tonumber(m.r[12] or '0') + 1) end
+      add(enter, P .. 'q:' .. (m.r[6] or '5') .. ':' .. kind, m.due, m.id)
+      note(event, kind, m.id, int(m.due), worker)
+      if m.due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
+    else
+      redis.call('HSET', key, 's', 'c', 'u', now)
+      add(enter, P .. 'c:' .. kind, now, m.id)
+      note('cancelled', kind, m.id, nil, worker)
+    end
+    remember(m.id, m.r[5], m.r[3], m.r[7], m.due and outcome or 'cancelled', worker, m.due, '')
+  end
+  addAll(enter)
+  tick()
+  emit()
+  wakeAll(soon)
+  return {'OK', int(now), answers}
+end

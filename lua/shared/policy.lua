@@ -1,0 +1,31 @@
+-- policy: when a task runs again, from its kind's policy. The policy is one text of the header's field k:<kind>:
+-- "lease attempts backoff base cap factor jitter keep-succeeded keep-other delays", all durations in us, factor and
+-- jitter in thousandths, backoff e (exponential), f (fixed) or l (list; delays joined by commas, the last one repeats).
+-- The jitter is drawn from the task's id and failure count, so any client can foretell the delay.
+local function parsePolicy(text)
+  local lease, attempts, backoff, base, cap, factor, jitter, _, _, delays =
+    string.match(text, '^(%d+) (%d+) (%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)')
+  return {
+    lease = tonumber(lease), attempts = tonumber(attempts), backoff = backoff, base = tonumber(base), cap = tonumber(cap),
+    factor = tonumber(factor) / 1000, jitter = tonumber(jitter) / 1000, delays = delays,
+  }
+end
+
+local function backoffDelay(policy, id, nth)
+  local delay = policy.base
+  if policy.backoff == 'e' then
+    delay = math.min(policy.cap, policy.base * policy.factor ^ math.min(nth - 1, 64))
+  elseif policy.backoff == 'l' then
+    local i = 0
+    for item in string.gmatch(policy.delays, '%d+') do
+      i = i + 1
+      delay = tonumber(item)
+      if i == nth then break end
+    end
+  end
+  if policy.jitter > 0 then
+    local draw = tonumber(string.sub(redis.sha1hex(id .. ':' .. nth), 1, 8), 16) / 4294967296
+    delay = delay * (1 + policy.jitter * (2 * draw - 1))
+  end
+  return math.floor(delay)
+end

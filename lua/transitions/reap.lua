@@ -1,0 +1,32 @@
+-- reap: takes back running tasks whose lease ran out, of every kind, the longest expired first within a kind.
+-- KEYS    1 header  2 events
+-- ARGV    1 most tasks (1-500)  2 the caller's estimate of now, us, or ""  3 manual time, us, or ""
+-- RETURNS OK now more(0|1) [[id kind state due-or-"" worker] ...]
+-- EMITS   reaped per kind and worker (detail: the state after)
+-- COST    O(kinds + log n a task)
+-- WHY     each lease is looked at again in the script that moves its task, so any number of reapers may run at once
+-- @include clock
+-- @include groups
+-- @include events
+-- @include history
+-- @include policy
+-- @include wake
+-- @include expire
+-- @include jump
+-- @include allkinds
+local refusal = begin({})
+if refusal then return refusal end
+local jumped = sawJump(ARGV[2])
+local kinds, policies = allKinds()
+readExpired(kinds, policies, tonumber(ARGV[1]))
+local woken = writeExpired()
+markJump(jumped, policies)
+tick()
+emit()
+wakeAll(woken)
+local reply = {}
+for i = 1, #expired do
+  local e = expired[i]
+  if e.to then reply[#reply + 1] = {e.id, e.kind, e.to, e.due and int(e.due) or '', e.worker} end
+end
+return {'OK', int(now), expiredMore and 1 or 0, reply}
