@@ -14,7 +14,7 @@ public struct Script: Sendable {
         var pieces = ""
         for line in body.split(separator: "\n") where line.hasPrefix("-- @include ") {
             let piece = String(line.dropFirst("-- @include ".count))
-            guard let text = Self.shared[piece] else { preconditionFailure("\(name).lua includes unknown piece \(piece)") }
+            guard let text = Self.shared[piece] else { preconditionFailure("\(name).lua includes no piece \(piece)") }
             pieces += Self.withoutComments(text)
         }
         source = "-- belay 1 \(name)\n" + pieces + Self.withoutComments(body)

@@ -4,7 +4,8 @@ extension Tracker {
     ///   - kinds: 1 to 100 kinds; unknown ones hold nothing.
     ///   - lease: How long the locks hold; nil for each kind's own.
     /// - Returns: The claims, none when nothing is due.
-    public func claim(_ kinds: [KindName], limit: Int = 1, lease: Duration? = nil) async throws(TrackerError) -> [Claim] {
+    public func claim(_ kinds: [KindName], limit: Int = 1, lease: Duration? = nil) async throws(TrackerError) -> [Claim]
+    {
         try await withLane { lane throws(TrackerError) in
             try await perform(
                 ClaimMany(
@@ -97,7 +98,9 @@ extension Tracker {
     /// - Parameter delay: Run again after so long; nil to keep each task's place in the line.
     /// - Returns: What became of each, in their order.
     @discardableResult
-    public func release(_ handles: [ClaimHandle], delay: Duration? = nil) async throws(TrackerError) -> [HandBackOutcome] {
+    public func release(_ handles: [ClaimHandle], delay: Duration? = nil) async throws(TrackerError)
+        -> [HandBackOutcome]
+    {
         try await perform(Release(handles: handles, delay: delay))
     }
 

@@ -72,7 +72,10 @@ extension Tracker {
         _ payload: Payload,
         options: EnqueueOptions = EnqueueOptions()
     ) async throws(TrackerError) -> EnqueueOutcome {
-        try await enqueue([NewTask(kind.name, payload: try Body(encoding: payload), options: options)], policy: kind.policy)[0]
+        try await enqueue(
+            [NewTask(kind.name, payload: try Body(encoding: payload), options: options)],
+            policy: kind.policy
+        )[0]
     }
 
     /// Creates many tasks of a Swift kind (1 to 500) in one round trip, atomically.
@@ -84,7 +87,9 @@ extension Tracker {
         options: EnqueueOptions = EnqueueOptions()
     ) async throws(TrackerError) -> [EnqueueOutcome] {
         var tasks: [NewTask] = []
-        for payload in payloads { tasks.append(NewTask(kind.name, payload: try Body(encoding: payload), options: options)) }
+        for payload in payloads {
+            tasks.append(NewTask(kind.name, payload: try Body(encoding: payload), options: options))
+        }
         return try await enqueue(tasks, policy: kind.policy)
     }
 
@@ -169,7 +174,11 @@ extension Body {
         do {
             return try JSONDecoder().decode(type, from: Data(bytes.isEmpty ? Array("{}".utf8) : bytes))
         } catch {
-            throw TrackerError(.payload, "these \(bytes.count) bytes (\(contentType)) are no \(type): \(error)", cause: error)
+            throw TrackerError(
+                .payload,
+                "these \(bytes.count) bytes (\(contentType)) are no \(type): \(error)",
+                cause: error
+            )
         }
     }
 }

@@ -6,7 +6,9 @@ extension Tracker {
     ///   - replacing: Whether to overwrite a stored policy that differs.
     /// - Throws: ``TrackerError`` (`kindConflict`) when another policy is stored and `replacing` is false;
     ///   `invalidArgument` for a policy out of range; `full` at 1,000 kinds.
-    public func define(_ kind: KindName, policy: KindPolicy = .default, replacing: Bool = false) async throws(TrackerError) {
+    public func define(_ kind: KindName, policy: KindPolicy = .default, replacing: Bool = false)
+        async throws(TrackerError)
+    {
         try await perform(Define(kind: kind, policy: policy, replace: replacing))
     }
 

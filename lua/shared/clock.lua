@@ -3,6 +3,7 @@
 --   P     prefix of every key of this partition, "{namespace:partition}:"
 --   now   effective time, us since 1970: max(TIME, last time stored), so that it never runs backwards
 --   held  true while expired leases must not be taken back, because the clock was seen to jump forwards
+-- readClock() answers the manual time, or the server's.
 -- tick() is the write that belongs to it: it stores the time once a second. It begins with a removal that finds nothing,
 -- because after a removal a script may write although the server is at maxmemory.
 -- kindCountWith(head, more) is how many kinds there will be: the header has six fields, a seventh once the clock jumped,
@@ -15,20 +16,21 @@ local function int(n)
   return string.format('%.0f', n)
 end
 
+local function readClock()
+  local manual = ARGV[#ARGV]
+  if manual ~= '' then return tonumber(manual) end
+  local t = redis.call('TIME')
+  return t[1] * 1000000 + t[2]
+end
+
 local function begin(fields)
   local head = redis.call('HMGET', meta, 'schema', 'clock', 'now', 'hold', unpack(fields))
   if head[1] ~= '1' then
     if not head[1] then return {'NO_TRACKER'} end
     return {'SCHEMA', head[1]}
   end
-  local manual = ARGV[#ARGV]
-  if (manual ~= '') ~= (head[2] == 'manual') then return {'CLOCK', head[2]} end
-  if manual ~= '' then
-    now = tonumber(manual)
-  else
-    local t = redis.call('TIME')
-    now = t[1] * 1000000 + t[2]
-  end
+  if (ARGV[#ARGV] ~= '') ~= (head[2] == 'manual') then return {'CLOCK', head[2]} end
+  now = readClock()
   last = tonumber(head[3] or '0')
   if now < last then now = last end
   held = now < tonumber(head[4] or '0')

@@ -65,7 +65,9 @@ final class LeaseKeeper: Sendable {
     }
 
     /// How long before the end of a lease its holder stops: a tenth of it, at least 200 ms for leases of 2 s and more.
-    static func margin(of lease: Duration) -> Duration { lease >= .seconds(2) ? max(.milliseconds(200), lease / 10) : lease / 10 }
+    static func margin(of lease: Duration) -> Duration {
+        lease >= .seconds(2) ? max(.milliseconds(200), lease / 10) : lease / 10
+    }
 
     /// Renews until cancelled.
     func renewLoop() async {

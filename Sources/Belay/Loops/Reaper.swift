@@ -78,7 +78,10 @@ public final class Reaper: Service, Sendable {
             for task in step.items {
                 tracker.logger.info(
                     "lease ran out",
-                    metadata: ["task-id": "\(task.id)", "kind": "\(task.kind)", "worker": "\(task.worker)", "state": "\(task.state)"]
+                    metadata: [
+                        "task-id": "\(task.id)", "kind": "\(task.kind)", "worker": "\(task.worker)",
+                        "state": "\(task.state)",
+                    ]
                 )
             }
             crashes.increment(by: step.items.count)

@@ -52,7 +52,9 @@ extension Tracker {
         }
     }
 
-    private func record<Value: Sendable>(_ ended: Swift.Result<Value, any Error>, _ context: ClaimContext) async throws -> Value {
+    private func record<Value: Sendable>(_ ended: Swift.Result<Value, any Error>, _ context: ClaimContext) async throws
+        -> Value
+    {
         let bytes = ended.flatMap { value in Swift.Result { try Self.body(of: value) } }
         let limit = try await withoutCancellation { () async throws(TrackerError) in try await backend.payloadLimit }
         let settlement = Settlement(context, bytes, payloadLimit: limit)

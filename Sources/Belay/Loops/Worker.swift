@@ -231,7 +231,10 @@ public final class Worker: Service, Sendable {
     /// Runs the handler inside the trace that enqueued the task.
     private func handle(_ context: ClaimContext) async throws -> Body {
         guard let handler = handlers[context.claim.kind] else {
-            throw TaskFailure(type: "unknownKind", message: "this worker has no handler for kind “\(context.claim.kind)”")
+            throw TaskFailure(
+                type: "unknownKind",
+                message: "this worker has no handler for kind “\(context.claim.kind)”"
+            )
         }
         var trace = ServiceContext.topLevel
         InstrumentationSystem.instrument.extract(context.claim.trace, into: &trace, using: TraceCarrier())
@@ -268,7 +271,10 @@ public final class Worker: Service, Sendable {
                 break
             } catch {
                 guard error.isRetriable || error.code == .cancelled, !Task.isCancelled else {
-                    logger.error("ends could not be written", metadata: ["error": "\(error)", "tasks": "\(batch.count)"])
+                    logger.error(
+                        "ends could not be written",
+                        metadata: ["error": "\(error)", "tasks": "\(batch.count)"]
+                    )
                     break
                 }
                 await pause(afterFailures: &failures, error, "cannot write ends, trying again")

@@ -37,7 +37,9 @@ public struct TaskID: Sendable, Hashable, Comparable, Codable, CustomStringConve
         text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
     }
     /// By bytes, as Redis orders members of equal score.
-    public static func < (a: TaskID, b: TaskID) -> Bool { a.description.utf8.lexicographicallyPrecedes(b.description.utf8) }
+    public static func < (a: TaskID, b: TaskID) -> Bool {
+        a.description.utf8.lexicographicallyPrecedes(b.description.utf8)
+    }
 }
 
 /// The name of a kind of task.
@@ -89,8 +91,13 @@ public struct WorkerName: Sendable, Hashable, Codable, CustomStringConvertible {
     /// A name of the caller's choice.
     /// - Throws: `TrackerError` (`invalidArgument`) naming the value and what is allowed.
     public init(_ text: String) throws(TrackerError) {
-        guard (1...Limits.workerBytes).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw .invalid("worker name", text, allowed: "1 to \(Limits.workerBytes) printable ASCII characters without spaces")
+        guard (1...Limits.workerBytes).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) })
+        else {
+            throw .invalid(
+                "worker name",
+                text,
+                allowed: "1 to \(Limits.workerBytes) printable ASCII characters without spaces"
+            )
         }
         description = text
     }
@@ -121,7 +128,9 @@ public struct WorkerName: Sendable, Hashable, Codable, CustomStringConvertible {
 
 package enum Names {
     static func isName(_ text: String, extra: String, limit: Int) -> Bool {
-        guard (1...limit).contains(text.utf8.count), let first = text.utf8.first, isAlphanumeric(first) else { return false }
+        guard (1...limit).contains(text.utf8.count), let first = text.utf8.first, isAlphanumeric(first) else {
+            return false
+        }
         return text.utf8.allSatisfy { isAlphanumeric($0) || extra.utf8.contains($0) }
     }
 

@@ -36,9 +36,13 @@ public struct RetryPolicy: Sendable, Hashable, Codable {
         RetryPolicy(.exponential(base: base, factor: factor, cap: cap), jitter: jitter)
     }
     /// Always the same delay, exact by default.
-    public static func fixed(_ delay: Duration, jitter: Double = 0) -> RetryPolicy { RetryPolicy(.fixed(delay), jitter: jitter) }
+    public static func fixed(_ delay: Duration, jitter: Double = 0) -> RetryPolicy {
+        RetryPolicy(.fixed(delay), jitter: jitter)
+    }
     /// The delays of a list (1 to 32), the last one repeats; exact by default.
-    public static func list(_ delays: [Duration], jitter: Double = 0) -> RetryPolicy { RetryPolicy(.list(delays), jitter: jitter) }
+    public static func list(_ delays: [Duration], jitter: Double = 0) -> RetryPolicy {
+        RetryPolicy(.list(delays), jitter: jitter)
+    }
 
     func validate() throws(TrackerError) {
         guard (0...1).contains(jitter) else { throw .invalid("jitter", jitter, allowed: "0 to 1") }

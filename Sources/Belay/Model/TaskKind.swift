@@ -11,7 +11,12 @@ public struct TaskKind<Payload: Codable & Sendable, Output: Codable & Sendable>:
     public let policy: KindPolicy
 
     /// A kind of work.
-    public init(_ name: KindName, payload: Payload.Type = Payload.self, output: Output.Type = Output.self, policy: KindPolicy = .default) {
+    public init(
+        _ name: KindName,
+        payload: Payload.Type = Payload.self,
+        output: Output.Type = Output.self,
+        policy: KindPolicy = .default
+    ) {
         self.name = name
         self.policy = policy
     }

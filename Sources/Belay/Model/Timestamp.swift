@@ -16,7 +16,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
         func two(_ n: Int) -> String { n < 10 ? "0\(n)" : "\(n)" }
         let digits = String(micros + 1_000_000).dropFirst()
         let pad = String(repeating: "0", count: max(0, 4 - "\(year)".count))
-        return "\(pad)\(year)-\(two(month))-\(two(day))T\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60)).\(digits)Z"
+        return
+            "\(pad)\(year)-\(two(month))-\(two(day))T\(two(seconds / 3600)):\(two(seconds / 60 % 60)):\(two(seconds % 60)).\(digits)Z"
     }
 
     /// Reads what ``description`` writes; the fraction may have 0 to 6 digits. Nil for anything else.
@@ -27,7 +28,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
         guard bytes.count > form.count, bytes.last == UInt8(ascii: "Z"),
             zip(bytes, form).allSatisfy({ $1 == UInt8(ascii: "#") ? digits.contains($0) : $0 == $1 })
         else { return nil }
-        func number(_ range: some Sequence<Int>) -> Int { range.reduce(0) { $0 * 10 + Int(bytes[$1] - digits.lowerBound) } }
+        func number(_ range: some Sequence<Int>) -> Int {
+            range.reduce(0) { $0 * 10 + Int(bytes[$1] - digits.lowerBound) }
+        }
         var micros = 0
         let fraction = bytes[form.count..<(bytes.count - 1)]
         if !fraction.isEmpty {
@@ -65,7 +68,9 @@ public struct Timestamp: Sendable, Hashable, Comparable, Codable, CustomStringCo
     /// Earlier is less.
     public static func < (a: Timestamp, b: Timestamp) -> Bool { a.microseconds < b.microseconds }
     /// The moment so much later.
-    public static func + (a: Timestamp, b: Duration) -> Timestamp { .init(microseconds: a.microseconds + b.microseconds) }
+    public static func + (a: Timestamp, b: Duration) -> Timestamp {
+        .init(microseconds: a.microseconds + b.microseconds)
+    }
     /// How long from `b` to `a`.
     public static func - (a: Timestamp, b: Timestamp) -> Duration { .microseconds(a.microseconds - b.microseconds) }
 

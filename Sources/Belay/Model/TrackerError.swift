@@ -86,7 +86,9 @@ public struct TrackerError: Error, Sendable, CustomStringConvertible {
     public var description: String { "\(code): \(message)" }
 
     static func invalid(_ what: String, _ value: some CustomStringConvertible, allowed: String) -> TrackerError {
-        let text = value.description.unicodeScalars.prefix(80).map { $0.isControl ? "\\u{\(String($0.value, radix: 16))}" : String($0) }
+        let text = value.description.unicodeScalars.prefix(80).map {
+            $0.isControl ? "\\u{\(String($0.value, radix: 16))}" : String($0)
+        }
         return TrackerError(.invalidArgument, "\(what) “\(text.joined())” is not allowed; allowed: \(allowed)")
     }
 

@@ -10,7 +10,9 @@ package struct Find: Verb {
     package var cursor: String?
 
     package func validate() throws(TrackerError) {
-        guard (1...Limits.batch).contains(limit) else { throw .invalid("page size", limit, allowed: "1 to \(Limits.batch)") }
+        guard (1...Limits.batch).contains(limit) else {
+            throw .invalid("page size", limit, allowed: "1 to \(Limits.batch)")
+        }
     }
 
     package func encode(into call: inout ScriptCall) {
@@ -23,7 +25,11 @@ package struct Find: Verb {
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> TaskPage {
         if reply.word == "BAD_CURSOR" {
-            throw .invalid("cursor", cursor ?? "", allowed: "what the page before returned, with the same kinds and states")
+            throw .invalid(
+                "cursor",
+                cursor ?? "",
+                allowed: "what the page before returned, with the same kinds and states"
+            )
         }
         try reply.requireOK()
         let cursor = try reply.string(2)

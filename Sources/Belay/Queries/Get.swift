@@ -13,7 +13,9 @@ package struct Get: Verb {
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> [TaskRecord?] {
         try reply.requireOK()
         let answers = try reply.list(2)
-        guard answers.count == ids.count else { throw reply.malformed("\(answers.count) answers for \(ids.count) tasks") }
+        guard answers.count == ids.count else {
+            throw reply.malformed("\(answers.count) answers for \(ids.count) tasks")
+        }
         var records: [TaskRecord?] = []
         for (id, answer) in zip(ids, answers) {
             if case .null = answer {
@@ -70,8 +72,11 @@ extension TaskRecord {
         progressMessage = fields.text("pm")
         cancelRequested = fields.moment("X")
         cancelReason = fields.text("cr").flatMap { $0.isEmpty ? nil : $0 }
-        payload = fields.body(".payload", contentType: "ct") ?? Body(bytes: [], contentType: fields.text("ct") ?? Body.json)
+        payload =
+            fields.body(".payload", contentType: "ct") ?? Body(bytes: [], contentType: fields.text("ct") ?? Body.json)
         result = state == .succeeded ? fields.body(".result", contentType: "rt") : nil
-        lastFailure = try fields.bytes(".last").map { bytes throws(TrackerError) in try Attempt(remembered: bytes, of: reply) }
+        lastFailure = try fields.bytes(".last").map { bytes throws(TrackerError) in
+            try Attempt(remembered: bytes, of: reply)
+        }
     }
 }

@@ -8,7 +8,9 @@ package struct Peek: Verb {
     package var limit: Int
 
     package func validate() throws(TrackerError) {
-        guard (1...Limits.batch).contains(limit) else { throw .invalid("number of tasks", limit, allowed: "1 to \(Limits.batch)") }
+        guard (1...Limits.batch).contains(limit) else {
+            throw .invalid("number of tasks", limit, allowed: "1 to \(Limits.batch)")
+        }
         guard (1...Limits.kindsPerClaim).contains(kinds.count) else {
             throw .invalid("number of kinds", kinds.count, allowed: "1 to \(Limits.kindsPerClaim)")
         }

@@ -11,7 +11,9 @@ package final class IDGenerator: Sendable {
     private let last = Mutex(0)
     private let nonce: [UInt8]
 
-    package init(random: UInt64 = .random(in: .min ... .max)) { nonce = Self.base62(Int(random % 916_132_832), width: 5) }
+    package init(random: UInt64 = .random(in: .min ... .max)) {
+        nonce = Self.base62(Int(random % 916_132_832), width: 5)
+    }
 
     package func next(now: Timestamp) -> TaskID {
         let time = last.withLock { last in

@@ -7,12 +7,15 @@ package enum PolicyText {
         case .fixed(let delay): (letter, base, cap) = ("f", delay, delay)
         case .list(let list): (letter, delays) = ("l", list.map { "\($0.microseconds)" }.joined(separator: ","))
         }
-        let words = [
-            policy.lease.microseconds, policy.attempts,
-        ].map { "\($0)" } + [letter] + [
-            base.microseconds, cap.microseconds, Int((factor * 1000).rounded()), Int((policy.retry.jitter * 1000).rounded()),
-            policy.keepSucceeded?.microseconds ?? 0, policy.keepOther?.microseconds ?? 0,
-        ].map { "\($0)" } + [delays]
+        let words =
+            [
+                policy.lease.microseconds, policy.attempts,
+            ].map { "\($0)" } + [letter]
+            + [
+                base.microseconds, cap.microseconds, Int((factor * 1000).rounded()),
+                Int((policy.retry.jitter * 1000).rounded()),
+                policy.keepSucceeded?.microseconds ?? 0, policy.keepOther?.microseconds ?? 0,
+            ].map { "\($0)" } + [delays]
         return words.joined(separator: " ")
     }
 
@@ -21,7 +24,8 @@ package enum PolicyText {
         // The third word is a letter and the tenth a list or "-".
         let numbers = words.enumerated().map { $0.offset == 2 || $0.offset == 9 ? 0 : Int($0.element) ?? -1 }
         let delays = words.count == 10 ? words[9].split(separator: ",").map { Int($0) ?? -1 } : []
-        guard words.count == 10, numbers.allSatisfy({ $0 >= 0 }), words[2] != "l" || delays.allSatisfy({ $0 >= 0 }) else {
+        guard words.count == 10, numbers.allSatisfy({ $0 >= 0 }), words[2] != "l" || delays.allSatisfy({ $0 >= 0 })
+        else {
             throw .bug("stored policy “\(text)” is not of ten words as they should be")
         }
         let backoff: RetryPolicy.Backoff

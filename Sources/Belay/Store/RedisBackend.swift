@@ -16,7 +16,8 @@ package final class RedisBackend: TrackerBackend {
         var lastNow: (time: Timestamp, at: ContinuousClock.Instant)?
     }
 
-    package init(client: RedisClient, keyspace: Keyspace, payloadLimit: Int, manualClock: ManualClock?, logger: Logger) {
+    package init(client: RedisClient, keyspace: Keyspace, payloadLimit: Int, manualClock: ManualClock?, logger: Logger)
+    {
         self.client = client
         self.keyspace = keyspace
         self.manualClock = manualClock
@@ -38,7 +39,10 @@ package final class RedisBackend: TrackerBackend {
         var reply = try await send(verb)
         if reply.word == "NO_TRACKER" {
             // The server was emptied under us. The header is made again; what was tracked is gone.
-            logger.warning("tracker was emptied on the server, beginning anew", metadata: ["tracker": "\(keyspace.prefix)"])
+            logger.warning(
+                "tracker was emptied on the server, beginning anew",
+                metadata: ["tracker": "\(keyspace.prefix)"]
+            )
             state.withLock { $0.payloadLimit = nil }
             _ = try await open()
             reply = try await send(verb)

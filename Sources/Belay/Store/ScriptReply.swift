@@ -16,7 +16,7 @@ package struct ScriptReply: Sendable {
     }
 
     /// The server's time, when the answer tells it.
-    var now: Timestamp? { elements.count > 1 ? elements[1].int.map(Timestamp.init(microseconds:)) : nil }
+    var now: Timestamp? { elements.count > 1 ? optionalMoment(elements[1]) : nil }
 
     func moment() throws(TrackerError) -> Timestamp {
         guard let now else { throw malformed("no time") }
@@ -38,7 +38,7 @@ package struct ScriptReply: Sendable {
     }
 
     func number(_ reply: RedisReply) throws(TrackerError) -> Int {
-        guard let number = reply.int else { throw malformed("\(reply) is not a number") }
+        guard let number = Self.exact(reply) else { throw malformed("\(reply) is not a number") }
         return number
     }
 
@@ -53,7 +53,12 @@ package struct ScriptReply: Sendable {
     }
 
     /// A moment, or nil for "" and "-".
-    func optionalMoment(_ reply: RedisReply) -> Timestamp? { reply.int.map(Timestamp.init(microseconds:)) }
+    func optionalMoment(_ reply: RedisReply) -> Timestamp? { Self.exact(reply).map(Timestamp.init(microseconds:)) }
+
+    /// A whole number that Lua can hold: below 2^53, so that no sum or difference of two overflows.
+    private static func exact(_ reply: RedisReply) -> Int? {
+        reply.int.flatMap { $0.magnitude <= 1 << 53 ? $0 : nil }
+    }
 
     func state(_ letter: String) throws(TrackerError) -> TaskState {
         guard let state = TaskState(letter: letter) else { throw malformed("unknown state “\(letter)”") }

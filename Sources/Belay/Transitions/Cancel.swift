@@ -28,7 +28,9 @@ package struct Cancel: Verb {
             case let letter: outcomes.append(.ended(try reply.state(letter)))
             }
         }
-        guard outcomes.count == ids.count else { throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks") }
+        guard outcomes.count == ids.count else {
+            throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks")
+        }
         return outcomes
     }
 }

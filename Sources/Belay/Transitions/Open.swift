@@ -17,6 +17,12 @@ package struct Open: Verb {
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> Int {
+        if reply.word == "NOPERM" {
+            throw TrackerError(
+                .unauthorised,
+                "the user may not run \(try reply.string(1)) on this tracker's keys; grant the rights that lua/README.md lists"
+            )
+        }
         try reply.requireOK()
         return try reply.int(5)
     }

@@ -33,7 +33,9 @@ package struct Retry: Verb {
             case let word: throw reply.malformed("unknown answer “\(word)”")
             }
         }
-        guard outcomes.count == ids.count else { throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks") }
+        guard outcomes.count == ids.count else {
+            throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks")
+        }
         return outcomes
     }
 }
