@@ -22,26 +22,26 @@ public struct RedisSubscription: AsyncSequence, Sendable {
 
     /// Opens a connection of its own when it is first asked for an event, and closes it when it is released.
     public func makeAsyncIterator() -> Iterator {
-        Iterator(session: Session(link: makeLink()))
+        Iterator(lifetime: Lifetime(link: makeLink()))
     }
 
     /// Reads one subscription. For one task.
     public struct Iterator: AsyncIteratorProtocol {
-        let session: Session
+        let lifetime: Lifetime
 
         /// The next event, or `nil` when the task is cancelled or the client closed.
         public mutating func next() async -> Event? {
-            await session.link.next()
+            await lifetime.link.next()
         }
 
         /// The next event, or `nil` when the task is cancelled or the client closed.
         public mutating func next(isolation actor: isolated (any Actor)?) async -> Event? {
-            await session.link.next()
+            await lifetime.link.next()
         }
     }
 
     /// Ends the connection with the last copy of an iterator: the link itself is also held by its channel.
-    final class Session: Sendable {
+    final class Lifetime: Sendable {
         let link: SubscriptionLink
 
         init(link: SubscriptionLink) {
