@@ -8,7 +8,7 @@ public struct TaskRecord: Sendable, Hashable {
     public var state: TaskState
     /// Attempts begun and not given back.
     public var attempts: Int
-    /// Failures in a row; a success or a fresh retry begins at 0 again.
+    /// Attempts that failed; a fresh retry begins at 0 again.
     public var failures: Int
     /// Leases that ran out.
     public var crashes: Int

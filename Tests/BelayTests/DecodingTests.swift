@@ -1,0 +1,188 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+/// A verb with an answer that it understands, and the words that it may answer with.
+private struct Sample: Sendable, CustomStringConvertible {
+    let name: String
+    let good: [RedisReply]
+    let decode: @Sendable ([RedisReply]) throws -> Void
+
+    init<V: Verb>(_ verb: V, _ good: [RedisReply]) {
+        name = V.script.name
+        self.good = good
+        decode = { _ = try verb.decode(ScriptReply(.array($0), of: V.script.name)) }
+    }
+
+    var description: String { name }
+}
+
+extension RedisReply {
+    fileprivate static func text(_ text: String) -> RedisReply { .bytes(Array(text.utf8)) }
+    fileprivate static func list(_ items: RedisReply...) -> RedisReply { .array(items) }
+    /// A list of texts; "-" stands for an empty one.
+    fileprivate static func words(_ line: String) -> RedisReply {
+        .array(line.split(separator: " ").map { .text($0 == "-" ? "" : String($0)) })
+    }
+
+    /// This reply with one of its parts, at any depth, replaced by each of the damages.
+    fileprivate func damaged(by damages: [RedisReply]) -> [RedisReply] {
+        guard case .array(let items) = self else { return damages }
+        var results = damages + [.array(items.dropLast()), .array(items + items)]
+        for place in items.indices {
+            for damage in items[place].damaged(by: damages) {
+                var items = items
+                items[place] = damage
+                results.append(.array(items))
+            }
+        }
+        return results
+    }
+}
+
+private let now = RedisReply.text("1767225600000000")
+private let ok = RedisReply.text("OK")
+private let handle = ClaimHandle(id: "a", token: "t", fence: 1)
+private let grant = RedisReply.words("a k 1 7 9 8 payload 1 2 0 0 - traceparent=00")
+private let row = RedisReply.words("a k q 0 0 0 5 1 1 - - 1 - -")
+
+private let samples: [Sample] = {
+    let worker = WorkerName(trusted: "w")
+    let claim = ClaimMany(token: "t", worker: worker, count: 2, kinds: ["k"], lease: nil)
+    let acquire = Acquire(id: "a", token: "t", worker: worker, lease: nil, options: [])
+    let item = Enqueue.Item(id: "a", kind: 0, due: .now, priority: 5, payload: .empty, attempts: nil, trace: [:])
+    let failure = TaskFailure(type: "t", message: "m")
+    let fail = Fail(items: [Fail.Item(handle: handle, failure: failure, disposition: .exhaust)])
+    let policy = RedisReply.text(PolicyText.encode(.default))
+    let record = RedisReply.words("k k s r c 1 g 2 n 3 b 4 u 5 .expires 6 pg 7 X 8")
+    let handBack = [ok, now, .list(.words("q 7"))]
+    return [
+        Sample(acquire, [ok, now, grant]),
+        Sample(acquire, [.text("LOCKED"), now, now, .text("w")]),
+        Sample(acquire, [.text("NOT_DUE"), now, now]),
+        Sample(acquire, [.text("ENDED"), now, .text("x")]),
+        Sample(Cancel(ids: ["a"], reason: ""), [ok, now, .list(.text("CANCELLED"))]),
+        Sample(claim, [ok, now, .list(grant)]),
+        Sample(claim, [.text("EMPTY"), now, .text("")]),
+        Sample(
+            Complete(items: [(handle, .empty)], payloadLimit: 9),
+            [ok, now, .list(.list(.integer(1), .text("STALE")))]
+        ),
+        Sample(Define(kind: "k", policy: .default, replace: false), [ok, now, policy]),
+        Sample(
+            Enqueue(nonce: nil, kinds: [("k", nil)], items: [item], payloadLimit: 9),
+            [ok, now, .list(.integer(1))]
+        ),
+        Sample(Destroy(), [ok, now, .text("17"), .integer(3)]),
+        Sample(fail, handBack),
+        Sample(
+            Open(clock: .server, payloadLimit: 9),
+            [ok, now, .text("1"), .text("1"), .text("server"), .text("9"), now]
+        ),
+        Sample(Progress(handle: handle, fraction: nil, message: ""), [ok, now]),
+        Sample(Purge(limit: 1), [ok, now, .integer(0), .list(.words("a k s"))]),
+        Sample(Reap(limit: 1), [ok, now, .integer(1), .list(.words("a k q 7 w"))]),
+        Sample(Release(handles: [handle]), handBack),
+        Sample(Renew(items: [(handle, .seconds(1))]), [ok, now, .list(.list(.integer(1), .text("CANCEL")))]),
+        Sample(Retry(ids: ["a"], budget: .fresh), [ok, now, .list(.text("READY"))]),
+        Sample(SnoozeTasks(items: [(handle, .zero)]), handBack),
+        Sample(Attempts(id: "a"), [ok, now, .list(.text("1 2 3 4 failed w -\n{}")), .words("r 1 2 3 4 w")]),
+        Sample(Find(kinds: [], states: [], limit: 1, cursor: nil), [ok, now, .text(""), .list(row)]),
+        Sample(Get(ids: ["a"]), [ok, now, .list(record)]),
+        Sample(Kinds(), [ok, now, .list(.list(.text("k"), policy))]),
+        Sample(Peek(kinds: ["k"], limit: 1), [ok, now, .list(row)]),
+        Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8")), .integer(2)]),
+    ]
+}()
+
+@Suite("An answer")
+struct DecodingTests {
+    /// Decodes what is malformed: a protocol error, or a value where the damage does not matter; never a crash.
+    private static func survives(_ sample: Sample, _ elements: [RedisReply], mustFail: Bool = false) {
+        do {
+            try sample.decode(elements)
+            #expect(!mustFail, "\(sample.name) accepted \(elements)")
+        } catch let error as TrackerError {
+            let codes: [TrackerError.Code] = [
+                .protocolViolation, .tooLarge, .unknownKind, .kindConflict, .full, .invalidArgument,
+            ]
+            #expect(codes.contains(error.code), "\(sample.name) threw \(error) for \(elements)")
+            if mustFail { #expect(error.code == .protocolViolation) }
+            let isNamed = error.message.contains("script \(sample.name)") || error.message.contains("stored policy")
+            #expect(isNamed || error.code != .protocolViolation)
+        } catch {
+            Issue.record("\(sample.name) threw \(error)")
+        }
+    }
+
+    @Test("of every verb is understood", arguments: samples)
+    private func good(sample: Sample) throws { try sample.decode(sample.good) }
+
+    @Test("with an unknown word is a protocol error", arguments: samples, ["", "ok", "MAYBE", "OK ", "ERR"])
+    private func unknownWord(sample: Sample, word: String) {
+        Self.survives(sample, [.text(word)] + sample.good.dropFirst(), mustFail: true)
+    }
+
+    @Test("that ends early is a protocol error", arguments: samples)
+    private func short(sample: Sample) {
+        // Nobody reads define's policy, progress' time, open's creation time or how many keys destroy deleted.
+        let unread: [String: Int] = ["define": 2, "progress": 1, "open": 1, "destroy": 1]
+        // A word alone is all that some refusals need.
+        let needed = sample.good.count - (unread[sample.name] ?? 0)
+        for count in 1..<sample.good.count {
+            Self.survives(sample, Array(sample.good.prefix(count)), mustFail: count < needed && needed > 1)
+        }
+    }
+
+    @Test("with a damaged element never crashes", arguments: samples)
+    private func damaged(sample: Sample) {
+        let damages: [RedisReply] = [
+            .null, .integer(-1), .integer(.max), .integer(.min), .text("\(Int.min)"), .text("\(Int.max)"), .text(""),
+            .text("x"), .array([]), .list(.null), .list(.list()),
+            .list(.list(.integer(0), .text("STALE"))), .list(.list(.integer(2), .text("STALE"))),
+            .list(.list(.integer(1), .text("?"))), .list(.integer(0)), .list(.integer(99)), .list(.text("q")),
+            .error(RedisServerError(message: "ERR x")), .list(.list(.text("q"))), .list(.list(.text("q"), .text("x"))),
+            .list(.text("")), .list(.text("1 2 3 4 lost w -\n")), .list(.text("no newline")),
+        ]
+        for place in sample.good.indices.dropFirst() {
+            for damage in sample.good[place].damaged(by: damages) {
+                var elements = sample.good
+                elements[place] = damage
+                Self.survives(sample, elements)
+            }
+        }
+    }
+
+    @Test("that names a place outside of the request is a protocol error")
+    func places() {
+        let item = Enqueue.Item(id: "a", kind: 0, due: .now, priority: 5, payload: .empty, attempts: nil, trace: [:])
+        let enqueue = Enqueue(nonce: nil, kinds: [("k", nil)], items: [item], payloadLimit: 9)
+        let complete = Complete(items: [(handle, .empty)], payloadLimit: 9)
+        let failing = Fail(
+            items: [Fail.Item(handle: handle, failure: TaskFailure(type: "t", message: "m"), disposition: .exhaust)]
+        )
+        for place in [-1, 0, 2, .max] {
+            for sample in [Sample(enqueue, []), Sample(complete, []), Sample(failing, [])] {
+                Self.survives(sample, [.text("TOO_LARGE"), now, .integer(place), .text("9")], mustFail: true)
+            }
+            Self.survives(Sample(enqueue, []), [ok, now, .list(.integer(place))], mustFail: true)
+            let exceptions = RedisReply.list(.list(.integer(place), .text("STALE")))
+            Self.survives(Sample(complete, []), [ok, now, exceptions], mustFail: true)
+            Self.survives(Sample(Renew(items: [(handle, .seconds(1))]), []), [ok, now, exceptions], mustFail: true)
+        }
+    }
+
+    @Test("that is no array with a word in front is a protocol error")
+    func noScriptReply() {
+        for reply in [
+            RedisReply.null, .integer(1), .text("OK"), .array([]), .list(.integer(1)), .list(.null), .list(.list()),
+        ] {
+            #expect {
+                try ScriptReply(reply, of: "claim")
+            } throws: {
+                ($0 as? TrackerError)?.code == .protocolViolation
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+@Suite("A limit")
+struct LimitsTests {
+    static let handle = ClaimHandle(id: "a", token: "t", fence: 1)
+    static let worker = WorkerName(trusted: "w")
+
+    @Test("of a batch holds for every verb that takes many", arguments: [0, 501])
+    func batches(count: Int) {
+        let handles = Array(repeating: Self.handle, count: count)
+        let ids = handles.map(\.id)
+        let failure = TaskFailure(type: "t", message: "m")
+        let verbs: [any Verb] = [
+            Renew(items: handles.map { ($0, .seconds(1)) }),
+            Complete(items: handles.map { ($0, .empty) }, payloadLimit: 1),
+            Fail(items: handles.map { Fail.Item(handle: $0, failure: failure, disposition: .retry()) }),
+            Release(handles: handles), SnoozeTasks(items: handles.map { ($0, .zero) }), Cancel(ids: ids, reason: ""),
+            Retry(ids: ids, budget: .fresh), Reap(limit: count), Purge(limit: count), Get(ids: ids),
+            Find(kinds: [], states: [], limit: count, cursor: nil), Peek(kinds: ["k"], limit: count),
+            ClaimMany(token: "t", worker: Self.worker, count: count, kinds: ["k"], lease: nil),
+            Enqueue(nonce: nil, kinds: [], items: [], payloadLimit: 1),
+        ]
+        for verb in verbs {
+            NamesTests.refused(["1 to 500", "“\(verb is Enqueue ? 0 : count)”"]) { try verb.validate() }
+        }
+    }
+
+    @Test("of a batch lets 1 and 500 pass", arguments: [1, 500])
+    func batchesInRange(count: Int) throws {
+        let handles = Array(repeating: Self.handle, count: count)
+        try Release(handles: handles).validate()
+        try Renew(items: handles.map { ($0, .milliseconds(50)) }).validate()
+        try Reap(limit: count).validate()
+    }
+
+    @Test(
+        "of a lease holds wherever one is given",
+        arguments: [Duration.zero, .microseconds(49_999), .seconds(86_401)]
+    )
+    func leases(lease: Duration) {
+        let verbs: [any Verb] = [
+            Renew(items: [(Self.handle, lease)]),
+            Acquire(id: "a", token: "t", worker: Self.worker, lease: lease, options: []),
+            ClaimMany(token: "t", worker: Self.worker, count: 1, kinds: ["k"], lease: lease),
+        ]
+        for verb in verbs { NamesTests.refused(["lease", "50 ms to 24 h"]) { try verb.validate() } }
+    }
+
+    @Test(
+        "of a delay holds wherever one is given",
+        arguments: [Duration.microseconds(-1), .seconds(3650 * 86_400 + 1)]
+    )
+    func delays(delay: Duration) {
+        let failure = TaskFailure(type: "t", message: "m")
+        let verbs: [any Verb] = [
+            Release(handles: [Self.handle], delay: delay),
+            SnoozeTasks(items: [(Self.handle, delay)]),
+            Fail(items: [Fail.Item(handle: Self.handle, failure: failure, disposition: .retry(after: delay))]),
+        ]
+        for verb in verbs { NamesTests.refused(["delay", "0 s to 3,650 days"]) { try verb.validate() } }
+    }
+
+    @Test("of a payload is what the tracker says, to the byte")
+    func payloads() throws {
+        try Enqueue.check(Body(bytes: [1, 2, 3]), limit: 3, what: "payload")
+        #expect {
+            try Enqueue.check(Body(bytes: [1, 2, 3, 4]), limit: 3, what: "payload of task “a”")
+        } throws: {
+            let error = $0 as? TrackerError
+            return error?.code == .tooLarge
+                && error?.message.contains("payload of task “a” has 4 bytes; allowed: 3") == true
+        }
+        for type in [String(repeating: "x", count: 65), "a\nb"] {
+            NamesTests.refused(["content type"]) {
+                try Enqueue.check(Body(bytes: [], contentType: type), limit: 3, what: "")
+            }
+        }
+    }
+
+    @Test("of the payload limit itself is 1 byte to 64 MiB", arguments: [0, -1, (64 << 20) + 1])
+    func payloadLimits(limit: Int) throws {
+        var configuration = Tracker.Configuration(redis: try RedisConfiguration(url: "unix:///none.sock"))
+        configuration.payloadLimit = limit
+        NamesTests.refused(["payload limit", "1 byte to 64 MiB"]) { _ = try Tracker(configuration: configuration) }
+    }
+
+    @Test("is what the README promises")
+    func values() {
+        #expect(Limits.defaultPayloadBytes == 1_048_576)
+        #expect(Limits.failureBytes == 16_384)
+        #expect([Limits.idBytes, Limits.kindBytes, Limits.workerBytes, Limits.noteBytes] == [256, 64, 64, 64])
+        #expect([Limits.batch, Limits.kinds, Limits.kindsPerClaim, Limits.attemptsRemembered] == [500, 1000, 100, 20])
+    }
+
+    @Test("of a trace context is 256 bytes, the trace's parent first, in pieces of 64")
+    func traces() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+        let trace = ["traceparent": parent, "a": String(repeating: "a", count: 200), "b": "1", "x\ny": "2", "c=d": "3"]
+        let text = TraceText.encode(trace)
+        #expect(text == "traceparent=\(parent)\nb=1")
+        #expect(TraceText.decode(text) == ["traceparent": parent, "b": "1"])
+        let fields = TraceText.fields(["k": String(repeating: "é", count: 126)])
+        #expect(fields.map(\.0) == ["tr", "tr1", "tr2", "tr3"])
+        #expect(fields.map(\.1.count) == [64, 64, 64, 62])
+        #expect(TraceText.fields(["k": String(repeating: "x", count: 255)]).isEmpty)
+        #expect(TraceText.decode("a=b=c\nnothing\n=x") == ["a": "b=c", "": "x"])
+    }
+}

@@ -1,0 +1,140 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+@Suite("find")
+struct FindTests {
+    static func pages(
+        _ size: Int,
+        kinds: [KindName]? = nil,
+        states: [TaskState] = TaskState.allCases,
+        in f: TrackerFixture,
+        between: (Int) async throws -> Void = { _ in }
+    ) async throws -> [[TaskID]] {
+        var pages: [[TaskID]] = []
+        var cursor: String?
+        repeat {
+            let page = try await f.tracker.find(kinds: kinds, states: states, limit: size, cursor: cursor)
+            pages.append(page.tasks.map(\.id))
+            cursor = page.cursor
+            try await between(pages.count)
+        } while cursor != nil && pages.count < 1000
+        return pages
+    }
+
+    @Test("lists by state in the order asked for, then kind, priority and due time")
+    func order() async throws {
+        try await TrackerFixture.run(kinds: ["a", "b"]) { f async throws in
+            for (id, kind, priority) in [
+                ("b1", "b", 5), ("a1", "a", 5), ("a2", "a", 8), ("a0", "a", 5), ("b9", "b", 9),
+            ] as [(TaskID, KindName, Int)] { try await f.enqueue(id, kind, priority: priority) }
+            let done = try await f.running("done", "a")
+            try await f.tracker.complete(done.handle)
+            _ = try await f.running("busy", "b")
+            let page = try await f.twice(
+                Find(kinds: [], states: [.succeeded, .ready, .running], limit: 100, cursor: nil)
+            )
+            #expect(page.tasks.map(\.id) == ["done", "a2", "a0", "a1", "b9", "b1", "busy"])
+            #expect(page.cursor == nil)
+            #expect(try await f.tracker.find(kinds: ["b"]).tasks.map(\.id) == ["b9", "b1", "busy"])
+            #expect(try await f.tracker.find(kinds: ["nothing"]).tasks == [])
+            #expect(try await f.tracker.find(states: []).tasks == [])
+        }
+    }
+
+    @Test("shows what a listing needs of a task")
+    func rows() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            _ = try await f.tracker.progress(claim.handle, 0.25, message: "m")
+            let row = try #require(try await f.tracker.find().tasks.first)
+            var record = try await f.record("a")
+            (record.payload, record.fence, record.leaseExpires) = (nil, nil, nil)
+            #expect(row == record)
+        }
+    }
+
+    @Test("pages through many tasks of equal score without a gap or a repeat", arguments: [1, 7, 100, 500])
+    func equalScores(size: Int) async throws {
+        try await TrackerFixture.run { f async throws in
+            let ids = try await f.enqueue(count: 130)
+            let pages = try await Self.pages(size, in: f)
+            #expect(pages.flatMap { $0 } == ids.sorted())
+            #expect(pages.dropLast().allSatisfy { $0.count == size })
+        }
+    }
+
+    @Test("orders ids by their bytes among equal scores, upper case and accents as well")
+    func byteOrder() async throws {
+        try await TrackerFixture.run { f async throws in
+            let ids: [TaskID] = ["B", "a", "é", "Z", "z", "_", "ä", "🧗", "10", "9", " ", "a b", "A"]
+            for id in ids { try await f.enqueue(id) }
+            #expect(try await Self.pages(1, in: f).flatMap { $0 } == ids.sorted())
+        }
+    }
+
+    @Test("hides and repeats nothing that stays, while other tasks move before and after the cursor")
+    func moving() async throws {
+        try await TrackerFixture.run { f async throws in
+            let ids = try await f.enqueue(count: 60).sorted()
+            let (stay, move) = (ids.enumerated().filter { $0.offset % 3 != 0 }.map(\.element), ids.enumerated())
+            var leavers = move.filter { $0.offset % 3 == 0 }.map(\.element)
+            let pages = try await Self.pages(7, states: [.ready], in: f) { number in
+                // One from the pages that were seen, one from those to come; and new ones on both sides.
+                for id in [leavers.first, leavers.last].compactMap(\.self) { _ = try await f.tracker.cancel([id]) }
+                leavers = Array(leavers.dropFirst().dropLast())
+                try await f.enqueue(TaskID(trusted: "A\(number)"))
+            }
+            let seen = pages.flatMap { $0 }
+            #expect(seen.filter(Set(stay).contains) == stay)
+            #expect(Set(seen).count == seen.count)
+        }
+    }
+
+    @Test("goes on behind a cursor whose own task has gone")
+    func cursorGone() async throws {
+        try await TrackerFixture.run { f async throws in
+            let ids = try await f.enqueue(count: 9).sorted()
+            let page = try await f.tracker.find(states: [.ready], limit: 4)
+            _ = try await f.tracker.cancel([ids[3]])
+            let next = try await f.tracker.find(states: [.ready], limit: 9, cursor: page.cursor)
+            #expect(next.tasks.map(\.id) == Array(ids[4...]))
+        }
+    }
+
+    @Test("refuses a cursor of another search and text that is no cursor")
+    func badCursors() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue(count: 3)
+            let cursor = try await f.tracker.find(kinds: ["k"], states: [.ready], limit: 1).cursor
+            let searches: [([KindName], [TaskState], String?)] = [
+                (["l"], [.ready], cursor), (["k"], [.running], cursor), (["k"], [.ready], "nonsense"),
+                (["k"], [.ready], "q:5:k\nabc\nt1"), (["k"], [.ready], "q:5:k\n\nt1"), (["k"], [.ready], "q:5:k\n5"),
+            ]
+            for (kinds, states, cursor) in searches {
+                await #expect { try await f.tracker.find(kinds: kinds, states: states, cursor: cursor) } throws: {
+                    ($0 as? TrackerError)?.code == .invalidArgument
+                }
+            }
+        }
+    }
+
+    @Test("refuses a page of none and of 501 tasks")
+    func limits() async throws {
+        try await TrackerFixture.run { f async throws in
+            await #expect(throws: TrackerError.self) { try await f.tracker.find(limit: 0) }
+            await #expect(throws: TrackerError.self) { try await f.tracker.find(limit: 501) }
+        }
+    }
+
+    @Test("passes over an index entry that has no task")
+    func orphan() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("a")
+            try await f.command("ZADD", "q:5:k", "1", "ghost")
+            #expect(try await Self.pages(1, in: f).flatMap { $0 } == ["a"])
+            try await f.command("ZREM", "q:5:k", "ghost")
+        }
+    }
+}

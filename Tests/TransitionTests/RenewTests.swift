@@ -1,0 +1,131 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+@Suite("renew")
+struct RenewTests {
+    static func verb(_ handles: [ClaimHandle], _ lease: Duration = .seconds(10)) -> Renew {
+        Renew(items: handles.map { (handle: $0, lease: lease) })
+    }
+
+    @Test("extends a lease from now, and tells nobody")
+    func extends() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            f.clock.advance(by: .milliseconds(900))
+            let before = try await f.dump()
+            let events = try await f.events {
+                _ = try await f.twice(Self.verb([claim.handle]))
+            }
+            #expect(events == [])
+            let after = try await f.dump()
+            #expect(after.index("r:k") == ["a": f.now + 10_000_000])
+            #expect(after.record("a") == before.record("a"))
+            #expect(try await f.record("a").leaseExpires == f.moment(.seconds(10)))
+        }
+    }
+
+    @Test("never shortens a lease")
+    func neverShortens() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            #expect(try await f.unchanged(Self.verb([claim.handle], .seconds(1))) == [.renewed])
+        }
+    }
+
+    @Test("is accepted until just before the expiry, and refused from the expiry on")
+    func boundary() async throws {
+        try await TrackerFixture.run { f async throws in
+            let (a, b) = (try await f.running("a"), try await f.running("b"))
+            f.clock.advance(by: .microseconds(9_999_999))
+            #expect(try await f.twice(Self.verb([a.handle])) == [.renewed])
+            f.clock.advance(by: .microseconds(1))
+            #expect(try await f.send(Self.verb([a.handle, b.handle])) == [.renewed, .stale])
+            f.clock.advance(by: .seconds(60))
+            #expect(try await f.send(Self.verb([a.handle])) == [.stale])
+        }
+    }
+
+    @Test("refuses a wrong token, an old fence and a task that is gone")
+    func refusals() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            let bad = [claim.handle.withWrongToken, claim.handle.withOldFence, claim.handle.ofNobody]
+            #expect(try await f.unchanged(Self.verb(bad)) == [.stale, .stale, .gone])
+        }
+    }
+
+    @Test("is refused after every end of the attempt")
+    func afterEnds() async throws {
+        try await TrackerFixture.run { f async throws in
+            var handles: [ClaimHandle] = []
+            for id in ["a", "b", "c", "d"] as [TaskID] { handles.append(try await f.running(id).handle) }
+            try await f.tracker.complete(handles[0])
+            try await f.tracker.fail(handles[1], failure)
+            try await f.tracker.release([handles[2]])
+            _ = try await f.claim("d", token: "2", options: .ignoreLock)
+            #expect(try await f.unchanged(Self.verb(handles)) == [.stale, .stale, .stale, .stale])
+        }
+    }
+
+    @Test("tells the holder that somebody cancelled the task, and extends the lease nevertheless")
+    func cancel() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            let (a, b) = (try await f.running("a", "l"), try await f.running("b", "k"))
+            _ = try await f.tracker.cancel(["a"])
+            f.clock.advance(by: .seconds(9))
+            let handles = [b.handle.ofNobody, a.handle, b.handle, b.handle.withOldFence]
+            #expect(try await f.twice(Self.verb(handles)) == [.gone, .cancelRequested, .renewed, .stale])
+            #expect(try await f.dump().index("r:l") == ["a": f.now + 10_000_000])
+        }
+    }
+
+    @Test("takes a lease for each task, and the longer one of twins")
+    func eachLease() async throws {
+        try await TrackerFixture.run { f async throws in
+            let (a, b) = (try await f.running("a"), try await f.running("b"))
+            let items = [(a.handle, Duration.seconds(20)), (b.handle, .seconds(30)), (b.handle, .seconds(40))]
+            #expect(try await f.twice(Renew(items: items)) == [.renewed, .renewed, .renewed])
+            #expect(try await f.dump().index("r:k") == ["a": f.now + 20_000_000, "b": f.now + 40_000_000])
+            for bad in [Duration.zero, .milliseconds(49), .seconds(86_401)] {
+                await #expect(throws: TrackerError.self) { try await f.tracker.renew(a.handle, for: bad) }
+            }
+        }
+    }
+
+    @Test("gives the longer lease to twins whose longer one comes first")
+    func longerFirst() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            let items = [(claim.handle, Duration.seconds(40)), (claim.handle, .seconds(30))]
+            #expect(try await f.twice(Renew(items: items)) == [.renewed, .renewed])
+            #expect(try await f.dump().index("r:k") == ["a": f.now + 40_000_000])
+        }
+    }
+
+    @Test("mends a lease that only seems to have run out, because the clock jumped")
+    func clockJump() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            let before = f.clock.now
+            f.clock.advance(by: .seconds(3600))
+            try await f.send(Reap(limit: 10, estimatedNow: before))
+            #expect(try await f.twice(Self.verb([claim.handle])) == [.renewed])
+            #expect(try await f.dump().index("r:k") == ["a": f.now + 10_000_000])
+        }
+    }
+
+    @Test("renews 500 tasks of several kinds in one call and refuses 501")
+    func batchSizes() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue(count: 250, "k", prefix: "k")
+            try await f.enqueue(count: 250, "l", prefix: "l")
+            let claims = try await f.tracker.claim(["k", "l"], limit: 500)
+            f.clock.advance(by: .seconds(1))
+            #expect(try await f.twice(Self.verb(claims.map(\.handle))) == Array(repeating: .renewed, count: 500))
+            await #expect(throws: TrackerError.self) { try await f.tracker.renew(claims + [claims[0]]) }
+            await #expect(throws: TrackerError.self) { try await f.tracker.renew([]) }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+@Suite("stats")
+struct StatsTests {
+    @Test("counts the tasks of each kind by state")
+    func counts() async throws {
+        try await TrackerFixture.run(kinds: ["a", "b", "empty"]) { f async throws in
+            let claims = [
+                try await f.running("a1", "a"), try await f.running("a2", "a"), try await f.running("a3", "a"),
+            ]
+            try await f.tracker.complete(claims[0].handle)
+            try await f.tracker.fail(claims[1].handle, failure, .exhaust)
+            try await f.enqueue("b1", "b", priority: 9)
+            f.clock.advance(by: .seconds(3))
+            try await f.enqueue("b2", "b")
+            try await f.enqueue("b3", "b", delay: .seconds(60))
+            try await f.enqueue("b4", "b", delay: .seconds(50), priority: 0)
+            try await f.enqueue("b5", "b")
+            _ = try await f.tracker.cancel(["b5"])
+            let stats = try await f.twice(Stats())
+            var (a, b) = (TrackerStats.Kind(kind: "a"), TrackerStats.Kind(kind: "b"))
+            (a.running, a.succeeded, a.exhausted) = (1, 1, 1)
+            (b.ready, b.scheduled, b.cancelled) = (2, 2, 1)
+            b.oldestReadyAge = .seconds(3)
+            b.nextDue = f.moment(.seconds(50))
+            #expect(
+                stats == TrackerStats(now: f.clock.now, kinds: [a, b, TrackerStats.Kind(kind: "empty")], workers: 1)
+            )
+            #expect(stats.kinds.map(\.total) == [3, 5, 0])
+        }
+    }
+
+    @Test("counts a task as ready exactly from its due time on")
+    func boundary() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("a", delay: .seconds(1))
+            f.clock.advance(by: .microseconds(999_999))
+            #expect(try await f.tracker.stats().kinds[0].scheduled == 1)
+            f.clock.advance(by: .microseconds(1))
+            let kind = try await f.tracker.stats().kinds[0]
+            #expect([kind.ready, kind.scheduled] == [1, 0])
+            #expect(kind.oldestReadyAge == .zero)
+            #expect(kind.nextDue == nil)
+        }
+    }
+}

@@ -1,0 +1,132 @@
+import Testing
+
+@testable import Belay
+
+/// SplitMix64: the same walk for the same seed.
+private struct Random: RandomNumberGenerator {
+    var state: UInt64
+    mutating func next() -> UInt64 {
+        state &+= 0x9e37_79b9_7f4a_7c15
+        var z = state
+        z = (z ^ (z >> 30)) &* 0xbf58_476d_1ce4_e5b9
+        z = (z ^ (z >> 27)) &* 0x94d0_49bb_1331_11eb
+        return z ^ (z >> 31)
+    }
+}
+
+/// Every verb in random order, by holders with good and with stale claims, on a clock that moves both ways.
+@Suite("Any order of verbs")
+struct RandomWalk {
+    @Test("keeps every invariant, and no fence ever falls", arguments: 1...8)
+    func walk(seed: UInt64) async throws {
+        let policy = KindPolicy(
+            lease: .seconds(2),
+            attempts: 3,
+            retry: .exponential(base: .milliseconds(100), factor: 2, cap: .seconds(1), jitter: 0.5),
+            keepSucceeded: .seconds(20),
+            keepOther: .milliseconds(1)
+        )
+        try await TrackerFixture.run(kinds: ["k", "l"], policy: policy) { f in
+            var walk = Walk(f: f, random: Random(state: seed))
+            for step in 0..<400 {
+                try await walk.step(step)
+                if step.isMultiple(of: 20) { Invariants.check(try await f.dump(), sourceLocation: #_sourceLocation) }
+            }
+            #expect(walk.faults == [])
+            #expect(walk.accepted > 20, "the walk is to get somewhere")
+        }
+    }
+}
+
+private struct Walk {
+    let f: TrackerFixture
+    var random: Random
+    var claims: [Claim] = []
+    /// The highest fence of each task, and the fence that was completed last.
+    var fences: [TaskID: Int] = [:]
+    var completed: [TaskID: Int] = [:]
+    var faults: [String] = []
+    var accepted = 0
+
+    init(f: TrackerFixture, random: Random) {
+        self.f = f
+        self.random = random
+    }
+
+    private mutating func number(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &random) }
+    private mutating func id() -> TaskID { TaskID(trusted: "t\(number(0...11))") }
+    private mutating func held() -> [Claim] {
+        guard !claims.isEmpty else { return [] }
+        return (0..<number(1...3)).map { _ in claims[number(max(0, claims.count - 12)...(claims.count - 1))] }
+    }
+
+    private mutating func note(_ new: [Claim], isRepeat: Bool = false) {
+        for claim in new {
+            if claim.fence <= fences[claim.id] ?? 0 {
+                faults.append("fence \(claim.fence) of \(claim.id) after \(fences)")
+            }
+            fences[claim.id] = claim.fence
+        }
+        claims += new
+    }
+
+    mutating func step(_ step: Int) async throws {
+        switch number(0...17) {
+        case 0, 1, 2:
+            let large = Body(bytes: Array(repeating: 1, count: number(0...400)))
+            let items = (0..<number(1...3)).map { _ in
+                EnqueueTests.item(
+                    id().description,
+                    kind: number(0...1),
+                    due: number(0...2) == 0 ? .after(.milliseconds(number(0...900))) : .now,
+                    priority: number(4...6),
+                    payload: large
+                )
+            }
+            try await f.twice(EnqueueTests.verb(items, nonce: "n\(step)", kinds: [("k", nil), ("l", nil)]))
+        case 3, 4, 5, 6:
+            let kinds: [[KindName]] = [["k"], ["l"], ["k", "l"], ["l", "k", "l"]]
+            let verb = f.claimMany(number(1...4), kinds[number(0...3)], token: "c\(step)", wait: .seconds(1))
+            note(try await f.send(verb).claims)
+        case 7:
+            let options: [AcquireOptions] = [[], .ignoreDue, [.ignoreDue, .ignoreLock], .force, .restart]
+            let verb = f.acquire(id(), token: "a\(step)", options: options[number(0...4)])
+            if case .claimed(let claim) = try await f.twice(verb) { note([claim]) }
+        case 8, 9, 10:
+            let held = held()
+            guard !held.isEmpty else { return }
+            let result = Body(bytes: Array(repeating: 2, count: number(0...400)))
+            let outcomes = try await f.twice(CompleteTests.verb(held.map { ($0.handle, result) }))
+            for (claim, outcome) in zip(held, outcomes) where outcome == .accepted {
+                accepted += 1
+                if claim.fence != fences[claim.id] {
+                    faults.append("accepted \(claim.fence) of \(claim.id): \(fences)")
+                }
+                completed[claim.id] = claim.fence
+            }
+        case 11:
+            let dispositions: [FailureDisposition] = [.retry(), .retry(), .retry(after: .zero), .exhaust, .cancelled]
+            let handles = held().map(\.handle)
+            if !handles.isEmpty { try await f.twice(FailTests.verb(handles, dispositions[number(0...4)])) }
+        case 12:
+            let handles = held().map(\.handle)
+            let delay: Duration? = number(0...1) == 0 ? nil : .milliseconds(number(0...500))
+            if !handles.isEmpty { try await f.twice(Release(handles: handles, delay: delay)) }
+        case 13:
+            let handles = held().map(\.handle)
+            if !handles.isEmpty { try await f.twice(SnoozeTests.verb(handles, .milliseconds(number(0...500)))) }
+        case 14:
+            let handles = held().map(\.handle)
+            if !handles.isEmpty { try await f.twice(RenewTests.verb(handles, .seconds(2))) }
+            if let handle = handles.first { try await f.twice(Progress(handle: handle, fraction: 0.5, message: "m")) }
+        case 15:
+            try await f.twice(Cancel(ids: [id(), id()], reason: "r"))
+        case 16:
+            try await f.twice(Retry(ids: [id(), id()], budget: number(0...1) == 0 ? .fresh : .kept))
+        default:
+            try await f.send(Reap(limit: number(1...5)))
+            try await f.send(Purge(limit: number(1...5)))
+        }
+        f.clock.advance(by: .milliseconds(number(-120...400)))
+    }
+}

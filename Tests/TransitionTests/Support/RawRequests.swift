@@ -1,0 +1,64 @@
+import RedisWire
+import Testing
+
+@testable import Belay
+
+/// One request, to the byte: what a client sends again when no answer came.
+struct RawRequest: Sendable {
+    let script: RedisScript
+    let keyCount: Int
+    let arguments: RedisArguments
+}
+
+extension TrackerFixture {
+    func request<V: Verb>(_ verb: V) -> RawRequest {
+        var call = ScriptCall(keyspace)
+        verb.encode(into: &call)
+        call.append(now)
+        return RawRequest(script: V.script, keyCount: call.keyCount, arguments: call.arguments)
+    }
+
+    func send(_ request: RawRequest) async throws -> RedisReply {
+        try await redis.evaluate(
+            request.script,
+            routedBy: keyspace.header,
+            keyCount: request.keyCount,
+            arguments: request.arguments
+        )
+    }
+
+    /// Sends a verb without the tracker in between.
+    @discardableResult
+    func send<V: Verb>(_ verb: V) async throws -> V.Response {
+        try verb.decode(ScriptReply(await send(request(verb)), of: V.script.name))
+    }
+
+    /// The answer's first word and all that follows, for what no Swift type tells.
+    func reply<V: Verb>(_ verb: V) async throws -> [RedisReply] {
+        try #require(try await send(request(verb)).elements)
+    }
+
+    /// Sends the same bytes twice: the second answer must equal the first, and the second call must change no key.
+    @discardableResult
+    func twice<V: Verb>(_ verb: V, sourceLocation: SourceLocation = #_sourceLocation) async throws -> V.Response {
+        let request = request(verb)
+        let first = try await send(request)
+        let before = try await dump()
+        let second = try await send(request)
+        #expect(second == first, "the second answer differs", sourceLocation: sourceLocation)
+        let after = try await dump()
+        #expect(after.changes(since: before) == [], sourceLocation: sourceLocation)
+        return try verb.decode(ScriptReply(first, of: V.script.name))
+    }
+
+    /// Sends a verb that must change nothing, but for the time that any script stores once a second.
+    @discardableResult
+    func unchanged<V: Verb>(_ verb: V, sourceLocation: SourceLocation = #_sourceLocation) async throws -> V.Response {
+        var before = try await dump()
+        let response = try await send(verb)
+        let after = try await dump()
+        before.setStoredTime(as: after)
+        #expect(after.changes(since: before) == [], sourceLocation: sourceLocation)
+        return response
+    }
+}
