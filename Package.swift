@@ -66,7 +66,9 @@ let package = Package(
             name: "BelayTestKit",
             dependencies: [
                 "Belay",
-                .product(name: "Subprocess", package: "swift-subprocess"),
+                "RedisWire",
+                .product(name: "Crypto", package: "swift-crypto"),
+                .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict
         ),

@@ -1,0 +1,184 @@
+package import Belay
+
+/// A tracker as one value: the protocol of the scripts in `lua/` without Redis.
+///
+/// It is the backend of an in-memory `Tracker` and the reference that the scripts are
+/// compared with: the same verbs at the same moments give the same answers. Every verb reads and checks first and changes
+/// last, so one that throws has changed nothing.
+package struct InMemoryState: Sendable {
+    /// The largest payload or result, bytes.
+    package let payloadLimit: Int
+    var kinds: [KindName: StoredKind] = [:]
+    private(set) var tasks: [TaskID: StoredTask] = [:]
+    private var indexes: [TaskIndex: ScoredSet<TaskID>] = [:]
+    /// Workers by when they were last seen.
+    var workers = ScoredSet<String>()
+    /// The last claim of each claim loop.
+    var grants: [ClaimLane: Grant] = [:]
+    /// Who waits for tasks of a kind, by the end of the wait.
+    var idle: [KindName: ScoredSet<String>] = [:]
+    /// How many listen on each worker's wake channel.
+    var listeners: [String: Int] = [:]
+    /// Messages to wake channels that the verb just applied has sent; whoever applies takes them out.
+    package private(set) var messages: [WakeMessage] = []
+    /// The moment of the verb that is being applied; it never runs backwards.
+    private(set) var now = Timestamp(microseconds: 0)
+    /// Whether leases that ran out must not be taken back, because the clock was seen to jump forwards.
+    private(set) var isHeld = false
+    private var lastTick: Timestamp?
+    private var holdUntil = Timestamp(microseconds: 0)
+    private var soonReady: [KindName: Int] = [:]
+
+    /// An empty tracker.
+    package init(payloadLimit: Int = Limits.defaultPayloadBytes) { self.payloadLimit = payloadLimit }
+
+    /// Applies a verb at a moment and answers as its script would.
+    package mutating func apply<V: Verb>(_ verb: V, now moment: Timestamp) throws(TrackerError) -> V.Response {
+        guard let known = verb as? any InMemoryVerb else { throw .bug("the in-memory tracker does not know \(V.self)") }
+        open(now: moment)
+        now = max(moment, lastTick ?? moment)
+        isHeld = now < holdUntil
+        soonReady = [:]
+        messages = []
+        let answer = try run(known)
+        wakeAll()
+        guard let answer = answer as? V.Response else { throw .bug("\(V.self) answered a \(type(of: answer))") }
+        return answer
+    }
+
+    /// Begins the tracker's time, as its first call does.
+    package mutating func open(now: Timestamp) { if lastTick == nil { lastTick = now } }
+
+    private mutating func run<V: InMemoryVerb>(_ verb: V) throws(TrackerError) -> any Sendable {
+        try verb.apply(to: &self)
+    }
+}
+
+/// A verb that the in-memory tracker knows.
+protocol InMemoryVerb: Verb {
+    /// Does in the state what the verb's script does on the server.
+    func apply(to state: inout InMemoryState) throws(TrackerError) -> Response
+}
+
+/// One claim loop of one worker.
+struct ClaimLane: Hashable, Sendable {
+    let worker: String
+    let lane: Int
+}
+
+/// What a claim gave, kept so that a repeat gives the same.
+struct Grant: Sendable {
+    let token: String
+    let ids: [TaskID]
+}
+
+/// A message to a worker's wake channel.
+package struct WakeMessage: Sendable, Hashable {
+    package let worker: String
+    package let event: WakeUp
+}
+
+// MARK: - Time
+
+extension InMemoryState {
+    /// Stores the time, as every script that writes does, once a second.
+    mutating func tick() {
+        if let last = lastTick, now - last >= .seconds(1) { lastTick = now }
+    }
+
+    /// Stores a time above a fence, so that the next task of a deleted id begins above all fences of the one before.
+    mutating func tick(above fence: Int) { lastTick = max(now, Timestamp(microseconds: fence + 1)) }
+
+    /// Notices a jump of the clock: it is more than 10 s ahead of what the caller expects.
+    mutating func sawJump(from estimate: Timestamp?) -> Bool {
+        guard let estimate, now > estimate + .seconds(10) else { return false }
+        isHeld = true
+        return true
+    }
+
+    /// Holds back expired leases for the longest lease of these kinds, at least a minute.
+    mutating func hold(for kinds: [KindName]) {
+        let leases = kinds.compactMap { self.kinds[$0]?.policy.lease }
+        holdUntil = now + max(.seconds(60), leases.max() ?? .zero)
+    }
+}
+
+// MARK: - Tasks and their places
+
+extension InMemoryState {
+    /// An index, empty when nothing ever stood in it.
+    func index(_ state: TaskState, _ kind: KindName, _ priority: Int? = nil) -> ScoredSet<TaskID> {
+        indexes[TaskIndex(state: state, kind: kind, priority: priority)] ?? ScoredSet()
+    }
+
+    /// The indexes of the ready tasks of a kind, highest priority first.
+    func readyIndexes(_ kind: KindName) -> [ScoredSet<TaskID>] {
+        (kinds[kind]?.priorities ?? []).sorted(by: >).map { index(.ready, kind, $0) }
+    }
+
+    /// Puts a new task in its place.
+    mutating func create(_ task: StoredTask) {
+        tasks[task.record.id] = task
+        indexes[task.index, default: ScoredSet()].insert(task.record.id, score: task.record.due.microseconds)
+        becameReady(task.record)
+    }
+
+    /// Changes a task in its place.
+    mutating func change(_ id: TaskID, _ change: (inout StoredTask) -> Void) {
+        if tasks[id] != nil { change(&tasks[id]!) }
+    }
+
+    /// Moves a task to a state. The moment is when it is due (ready), its lease's end (running), or its end, which is now.
+    mutating func move(_ id: TaskID, to state: TaskState, at moment: Timestamp? = nil) {
+        guard var task = tasks[id] else { return }
+        let place = moment ?? now
+        indexes[task.index]?.remove(id)
+        task.record.state = state
+        task.record.leaseExpires = state == .running ? place : nil
+        if state == .ready { task.record.due = place }
+        if state != .running { task.record.updated = now }
+        indexes[task.index, default: ScoredSet()].insert(id, score: place.microseconds)
+        tasks[id] = task
+        if state == .ready { becameReady(task.record) }
+    }
+
+    /// Deletes everything; who listens still listens.
+    mutating func empty() {
+        let listeners = listeners
+        self = InMemoryState(payloadLimit: payloadLimit)
+        self.listeners = listeners
+    }
+
+    /// Deletes a task.
+    mutating func delete(_ id: TaskID) {
+        guard let task = tasks.removeValue(forKey: id) else { return }
+        indexes[task.index]?.remove(id)
+    }
+}
+
+// MARK: - Wake-ups
+
+extension InMemoryState {
+    private mutating func becameReady(_ record: TaskRecord) {
+        if record.due <= now + .seconds(1) { soonReady[record.kind, default: 0] += 1 }
+    }
+
+    /// Tells a worker that a task it holds was cancelled.
+    mutating func tellCancelled(_ worker: String) { publish(.cancel, to: worker) }
+
+    @discardableResult
+    private mutating func publish(_ event: WakeUp, to worker: String) -> Bool {
+        messages.append(WakeMessage(worker: worker, event: event))
+        return listeners[worker, default: 0] > 0
+    }
+
+    /// One task wakes one worker; one that no longer listens is passed over, at most 8 times a kind.
+    private mutating func wakeAll() {
+        for (kind, count) in soonReady {
+            var (left, passed) = (count, 0)
+            while left > 0, passed < 8, let worker = idle[kind]?.removeFirst()?.member {
+                if publish(.ready, to: worker) { left -= 1 } else { passed += 1 }
+            }
+        }
+    }
+}

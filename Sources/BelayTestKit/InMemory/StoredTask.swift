@@ -1,0 +1,147 @@
+import Belay
+
+/// A task as the in-memory tracker keeps it: its record whole, and what no query shows.
+struct StoredTask: Sendable {
+    /// The record; the payload, the result and the lease's end are always in it.
+    var record: TaskRecord
+    /// The token of the latest lock.
+    var token: String?
+    /// The request that made the task, when its id was the caller's.
+    var nonce: String?
+    /// The trace context of the enqueue.
+    var trace: [String: String]
+    /// Attempts that ended in anything but success, oldest first.
+    private(set) var history: [Attempt] = []
+
+    init(record: TaskRecord, nonce: String?, trace: [String: String]) {
+        self.record = record
+        self.nonce = nonce
+        self.trace = trace
+    }
+
+    /// The index that the task stands in.
+    var index: TaskIndex {
+        TaskIndex(state: record.state, kind: record.kind, priority: record.state == .ready ? record.priority : nil)
+    }
+
+    /// Whether a holder's handle is that of the latest lock.
+    func isLatest(_ handle: ClaimHandle) -> Bool { token == handle.token && record.fence == handle.fence }
+
+    /// Keeps the end of the latest attempt; the oldest are forgotten.
+    mutating func remember(
+        _ outcome: Attempt.Outcome,
+        at now: Timestamp,
+        nextRun: Timestamp? = nil,
+        failure: TaskFailure? = nil
+    ) {
+        history.append(
+            Attempt(
+                number: record.attempts,
+                fence: record.fence ?? 0,
+                outcome: outcome,
+                worker: record.worker ?? "-",
+                began: record.began ?? Timestamp(microseconds: 0),
+                ended: now,
+                nextRun: nextRun,
+                failure: failure
+            )
+        )
+        if history.count > Limits.attemptsRemembered { history.removeFirst() }
+    }
+
+    /// The attempt of a handle, when it is the last one remembered: a repeated call asks.
+    func remembered(_ handle: ClaimHandle) -> Attempt? { history.last.flatMap { $0.fence == handle.fence ? $0 : nil } }
+
+    /// The lock as its holder sees it.
+    func claim(by worker: WorkerName) -> Claim {
+        let began = record.began ?? record.created
+        let expires = record.leaseExpires ?? began
+        return Claim(
+            id: record.id,
+            kind: record.kind,
+            attempt: record.attempts,
+            token: token ?? "",
+            fence: record.fence ?? 0,
+            expires: expires,
+            lease: expires - began,
+            worker: worker,
+            payload: record.payload ?? .empty,
+            created: record.created,
+            due: record.due,
+            claimed: began,
+            failures: record.failures,
+            crashes: record.crashes,
+            trace: trace
+        )
+    }
+
+    /// The record as `get` shows it.
+    var shown: TaskRecord {
+        var shown = row
+        shown.snoozes = record.snoozes
+        shown.attemptLimit = record.attemptLimit
+        shown.fence = record.fence
+        shown.leaseExpires = record.leaseExpires
+        shown.cancelRequested = record.cancelRequested
+        shown.cancelReason = record.cancelReason
+        shown.payload = record.payload
+        shown.result = record.state == .succeeded ? record.result : nil
+        shown.lastFailure = history.last
+        return shown
+    }
+
+    /// The record as listings show it.
+    var row: TaskRecord {
+        var row = TaskRecord(id: record.id, kind: record.kind, state: record.state, created: record.created)
+        row.attempts = record.attempts
+        row.failures = record.failures
+        row.crashes = record.crashes
+        row.priority = record.priority
+        row.updated = record.state == .running ? max(record.updated, record.began ?? record.updated) : record.updated
+        row.due = record.due
+        row.began = record.began
+        row.worker = record.worker
+        row.progress = record.progress
+        row.progressMessage = record.progressMessage
+        return row
+    }
+
+    /// Every attempt that is known, oldest first.
+    var attempts: [Attempt] {
+        guard record.state == .running || record.state == .succeeded, let began = record.began else { return history }
+        let latest = Attempt(
+            number: record.attempts,
+            fence: record.fence ?? 0,
+            outcome: record.state == .running ? .running : .succeeded,
+            worker: record.worker ?? "",
+            began: began,
+            ended: record.state == .running ? nil : record.updated
+        )
+        return history + [latest]
+    }
+}
+
+/// The name of an index: where a task stands, by state and kind; ready ones also by priority.
+struct TaskIndex: Hashable, Sendable {
+    let state: TaskState
+    let kind: KindName
+    let priority: Int?
+
+    /// The name in cursors.
+    var name: String { priority.map { "q:\($0):\(kind)" } ?? "\(state.letter):\(kind)" }
+}
+
+/// A kind as the in-memory tracker keeps it.
+struct StoredKind: Sendable {
+    /// The policy as text, by which two are compared.
+    var text: String
+    /// The policy.
+    var policy: KindPolicy
+    /// Priorities that any task of the kind ever had.
+    var priorities: Set<Int> = [5]
+
+    init(_ policy: KindPolicy) throws(TrackerError) {
+        text = PolicyText.encode(policy)
+        self.policy = try PolicyText.decode(text)
+    }
+}

@@ -1,0 +1,77 @@
+import BelayTestKit
+import Testing
+
+@testable import Belay
+
+/// What every behaviour is tested on.
+enum TestedBackend: String, CaseIterable, CustomTestStringConvertible {
+    case redis = "Redis"
+    case inMemory = "in memory"
+
+    var testDescription: String { rawValue }
+
+    /// Runs `body` with an empty tracker of this backend and the clock of both; the kind `mail` is defined.
+    func run(
+        _ policy: KindPolicy = KindPolicy(lease: .seconds(10), attempts: 3, retry: .fixed(.seconds(5))),
+        _ body: (Tracker, ManualClock) async throws -> Void
+    ) async throws {
+        let clock = ManualClock()
+        switch self {
+        case .redis:
+            try await withRedisTracker(clock: clock) { tracker in
+                try await tracker.define(mail, policy: policy)
+                try await body(tracker, clock)
+            }
+        case .inMemory:
+            try await withInMemoryTracker(clock: clock) { tracker, clock in
+                try await tracker.define(mail, policy: policy)
+                try await body(tracker, clock)
+            }
+        }
+    }
+}
+
+/// The kind of most tests.
+let mail: KindName = "mail"
+
+extension Tracker {
+    /// Creates a task of the kind `mail`, or of another that is defined.
+    func add(_ id: TaskID, _ kind: KindName = mail, delay: Duration? = nil, priority: Int = 5) async throws {
+        let options = EnqueueOptions(id: id, delay: delay, priority: priority)
+        let payload = Body(text: "payload of \(id)")
+        #expect(try await enqueue([NewTask(kind, payload: payload, options: options)]) == [.created(id)])
+    }
+
+    /// Takes the lock of a task that can be had.
+    func take(_ id: TaskID, options: AcquireOptions = []) async throws -> Claim {
+        switch try await claim(id, options: options) {
+        case .claimed(let claim): return claim
+        case .refused(let refusal): throw Refused(refusal: refusal)
+        }
+    }
+
+    /// Why the lock of a task cannot be had; nil when it can.
+    func refusal(of id: TaskID, options: AcquireOptions = []) async throws -> ClaimRefusal? {
+        if case .refused(let refusal) = try await claim(id, options: options) { refusal } else { nil }
+    }
+
+    /// Where a task stands; nil when there is none.
+    func state(of id: TaskID) async throws -> TaskState? { try await get(id)?.state }
+}
+
+private struct Refused: Error {
+    let refusal: ClaimRefusal
+}
+
+/// The code of the error that a call throws; nil when it throws none.
+func code(_ body: () async throws -> Void) async -> TrackerError.Code? {
+    do {
+        try await body()
+        return nil
+    } catch let error as TrackerError {
+        return error.code
+    } catch {
+        Issue.record("threw \(error), which is no TrackerError")
+        return nil
+    }
+}
