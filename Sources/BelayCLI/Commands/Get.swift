@@ -1,0 +1,90 @@
+import ArgumentParser
+import Belay
+
+/// Shows tasks whole.
+struct Get: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "get",
+        abstract: "Show tasks with payload, result and last error."
+    )
+
+    @Argument(help: "The tasks.")
+    var ids: [String]
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let ids = try Names.ids(ids)
+        try await global.withSession { session in
+            var missing: [TaskID] = []
+            for (place, (id, task)) in zip(ids, try await session.tracker.get(ids)).enumerated() {
+                guard let task else {
+                    missing.append(id)
+                    continue
+                }
+                if session.output.isJSON {
+                    session.output.json(TaskView(task))
+                } else {
+                    if place > 0 { session.output.line("") }
+                    Self.show(task, session.output)
+                }
+            }
+            if !missing.isEmpty { throw Failure.noTask(missing) }
+        }
+    }
+
+    private static func show(_ task: TaskRecord, _ output: Output) {
+        func field(_ name: String, _ value: String?, _ code: Colours.Code? = nil) {
+            guard let value, !value.isEmpty else { return }
+            let title = name + String(repeating: " ", count: max(1, 14 - name.count))
+            output.line(output.colours.paint(title, .dim) + output.colours.paint(Escaping.line(value), code))
+        }
+        let limit = task.attemptLimit.map { " of \($0)" } ?? ""
+        field("id", task.id.description, .bold)
+        field("kind", task.kind.description)
+        field("state", task.state.description, Colours.of(task.state))
+        field(
+            "attempts",
+            "\(task.attempts)\(limit) (\(task.failures) failed, \(task.crashes) crashed, \(task.snoozes) snoozed)"
+        )
+        field("priority", "\(task.priority)")
+        field("created", task.created.description)
+        field("updated", task.updated.description)
+        field("due", task.due.description)
+        field("began", task.began?.description)
+        field("worker", task.worker)
+        field("lease until", task.leaseExpires?.description)
+        field("fence", task.fence.map { "\($0)" })
+        let percent = task.progress.map { "\(Int(($0 * 100).rounded())) % " } ?? ""
+        field("progress", percent + (task.progressMessage ?? ""))
+        field("to be stopped", task.cancelRequested?.description, .yellow)
+        field("cancelled for", task.cancelReason)
+        field("payload", task.payload.map { text($0) })
+        field("result", task.result.map { text($0) })
+        guard let last = task.lastFailure else { return }
+        field("last failure", "attempt \(last.number) \(last.outcome) at \(last.ended ?? last.began)")
+        guard let failure = last.failure else { return }
+        field("  error", failure.description, .red)
+        for line in failure.backtrace { output.line("                " + Escaping.line(line)) }
+    }
+
+    /// At most about a screen of text.
+    private static func text(_ body: Body) -> String {
+        guard !body.bytes.isEmpty else { return "" }
+        guard !body.bytes.contains(0), let text = String(validating: body.bytes, as: UTF8.self) else {
+            return "\(body.bytes.count) bytes of \(body.contentType)"
+        }
+        let type = body.contentType == Body.json ? "" : "  (\(body.contentType))"
+        return text.count > 2000
+            ? "\(text.prefix(2000))… (\(body.bytes.count) bytes, all with --json)\(type)" : text + type
+    }
+}
+
+extension Failure {
+    /// There are no such tasks.
+    static func noTask(_ ids: [TaskID]) -> Failure {
+        let names = ids.prefix(5).map { "“\(Escaping.line($0.description))”" }.joined(separator: ", ")
+        let more = ids.count > 5 ? " and \(ids.count - 5) more" : ""
+        return Failure(.notFound, "no task \(names)\(more) in this tracker; 'belay ls' lists what there is")
+    }
+}

@@ -1,0 +1,45 @@
+import ArgumentParser
+import Belay
+
+/// Runs tasks again.
+struct Retry: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retry",
+        abstract: "Run tasks again: an ended one anew, a waiting one now."
+    )
+
+    @Argument(help: "The tasks.")
+    var ids: [String]
+
+    @Flag(help: "Keep the count of attempts, with one more where none is left; otherwise it begins at 0.")
+    var kept = false
+
+    @OptionGroup var global: GlobalOptions
+
+    func run() async throws {
+        let ids = try Names.ids(ids)
+        try await global.withSession { session in
+            let outcomes = try await session.tracker.retry(ids, budget: kept ? .kept : .fresh)
+            for (id, outcome) in zip(ids, outcomes) { session.output.tell(id, "\(outcome)") }
+            let missing = zip(ids, outcomes).filter { $0.1 == .notFound }.map(\.0)
+            if !missing.isEmpty { throw Failure.noTask(missing) }
+            let running = zip(ids, outcomes).filter { $0.1 == .running }.map(\.0)
+            guard let first = running.first else { return }
+            throw Failure(
+                .failed,
+                "\(running.count) of the tasks run now (“\(Escaping.line(first.description))”); 'belay cancel' stops them"
+            )
+        }
+    }
+}
+
+extension Output {
+    /// What became of a task.
+    func tell(_ id: TaskID, _ outcome: String) {
+        if isJSON {
+            json(OutcomeView(id: id, kind: nil, outcome: outcome))
+        } else {
+            line("\(Escaping.line(id.description))  \(outcome)")
+        }
+    }
+}
