@@ -27,7 +27,12 @@ struct BelayBenchmarks: AsyncParsableCommand {
 
     func run() async throws {
         LoggingSystem.bootstrap { _ in SwiftLogNoOpLogHandler() }
-        let scale = Scale(tasks: quick ? 2_000 : tasks, singles: quick ? 500 : tasks / 5, pickups: quick ? 50 : 500, slots: slots)
+        let scale = Scale(
+            tasks: quick ? 2_000 : tasks,
+            singles: quick ? 500 : tasks / 5,
+            pickups: quick ? 50 : 500,
+            slots: slots
+        )
         var report = Report()
         for round in 1...(quick ? 1 : rounds) {
             for measure in Measure.all where only.map({ measure.name.contains($0) }) ?? true {

@@ -22,7 +22,14 @@ struct Measure: Sendable {
         let seconds = try await time {
             for _ in 0..<scale.singles { try await bench.tracker.enqueue(bench.newTasks(1), policy: Bench.policy) }
         }
-        return [Figure(name: "enqueue, one by one", unit: "tasks/s", value: Double(scale.singles) / seconds, goal: ">= 25,000")]
+        return [
+            Figure(
+                name: "enqueue, one by one",
+                unit: "tasks/s",
+                value: Double(scale.singles) / seconds,
+                goal: ">= 25,000"
+            )
+        ]
     }
 
     /// Enqueue by 64 callers, each one by one.
@@ -58,9 +65,24 @@ struct Measure: Sendable {
             Figure(name: "enqueue, bulk", unit: "tasks/s", value: tasks / enqueued, goal: ">= 150,000"),
             Figure(name: "drain (claim + complete)", unit: "tasks/s", value: tasks / drained, goal: ""),
             Figure(name: "whole lifecycle", unit: "tasks/s", value: tasks / (enqueued + drained), goal: ">= 43,000"),
-            Figure(name: "Redis CPU per lifecycle, batched", unit: "us", value: (cost2.cpu - cost0.cpu) / tasks, goal: "<= 20"),
-            Figure(name: "  of it in scripts: enqueue", unit: "us", value: (cost1.scripts - cost0.scripts) / tasks, goal: ""),
-            Figure(name: "  of it in scripts: drain", unit: "us", value: (cost2.scripts - cost1.scripts) / tasks, goal: ""),
+            Figure(
+                name: "Redis CPU per lifecycle, batched",
+                unit: "us",
+                value: (cost2.cpu - cost0.cpu) / tasks,
+                goal: "<= 20"
+            ),
+            Figure(
+                name: "  of it in scripts: enqueue",
+                unit: "us",
+                value: (cost1.scripts - cost0.scripts) / tasks,
+                goal: ""
+            ),
+            Figure(
+                name: "  of it in scripts: drain",
+                unit: "us",
+                value: (cost2.scripts - cost1.scripts) / tasks,
+                goal: ""
+            ),
             Figure(name: "client CPU per enqueue, bulk", unit: "us", value: (cpu1 - cpu0) / tasks, goal: ""),
             Figure(name: "client CPU per drained task", unit: "us", value: (cpu2 - cpu1) / tasks, goal: ""),
             Figure(name: "memory per pending task", unit: "bytes", value: pending / tasks, goal: "<= 420"),
@@ -74,14 +96,21 @@ struct Measure: Sendable {
         let seconds = try await time {
             for _ in 0..<scale.singles {
                 try await bench.tracker.enqueue(bench.newTasks(1), policy: Bench.policy)
-                for claim in try await bench.tracker.claim([Bench.kind]) { try await bench.tracker.complete(claim.handle) }
+                for claim in try await bench.tracker.claim([Bench.kind]) {
+                    try await bench.tracker.complete(claim.handle)
+                }
             }
         }
         let cost1 = try await bench.serverCost()
         let count = Double(scale.singles)
         return [
             Figure(name: "lifecycles, one at a time", unit: "tasks/s", value: count / seconds, goal: ""),
-            Figure(name: "Redis CPU per lifecycle, one at a time", unit: "us", value: (cost1.cpu - cost0.cpu) / count, goal: "<= 45"),
+            Figure(
+                name: "Redis CPU per lifecycle, one at a time",
+                unit: "us",
+                value: (cost1.cpu - cost0.cpu) / count,
+                goal: "<= 45"
+            ),
             Figure(name: "  of it in scripts", unit: "us", value: (cost1.scripts - cost0.scripts) / count, goal: ""),
         ]
     }
@@ -94,7 +123,14 @@ struct Measure: Sendable {
             if context.claim.attempt == 1 { throw TaskFailure(type: "once", message: "the first attempt fails") }
             return .empty
         }
-        return [Figure(name: "retry path (fails once, runs again)", unit: "tasks/s", value: Double(tasks) / seconds, goal: ">= 20,000")]
+        return [
+            Figure(
+                name: "retry path (fails once, runs again)",
+                unit: "tasks/s",
+                value: Double(tasks) / seconds,
+                goal: ">= 20,000"
+            )
+        ]
     }
 
     /// From the call of enqueue to the first line of the handler, an idle worker, one task every 2 to 12 ms.
@@ -133,7 +169,12 @@ struct Measure: Sendable {
         waits.sort()
         return [
             Figure(name: "pick-up by an idle worker, p50", unit: "ms", value: waits[waits.count / 2], goal: "<= 0.4"),
-            Figure(name: "pick-up by an idle worker, p99", unit: "ms", value: waits[waits.count * 99 / 100], goal: "<= 1.2"),
+            Figure(
+                name: "pick-up by an idle worker, p99",
+                unit: "ms",
+                value: waits[waits.count * 99 / 100],
+                goal: "<= 1.2"
+            ),
         ]
     }
 }
@@ -147,7 +188,11 @@ func drain(
 ) async throws -> Double {
     var configuration = Worker.Configuration()
     configuration.slots = slots
-    let worker = try Worker(bench.tracker, configuration: configuration, handlers: [Handler(Bench.kind, policy: Bench.policy, body)])
+    let worker = try Worker(
+        bench.tracker,
+        configuration: configuration,
+        handlers: [Handler(Bench.kind, policy: Bench.policy, body)]
+    )
     return try await time {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await worker.run() }

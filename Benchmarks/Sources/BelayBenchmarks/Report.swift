@@ -30,7 +30,9 @@ struct Report {
         for name in order {
             let all = values[name, default: []]
             let spread = "\(text(all.min() ?? 0)) - \(text(all.max() ?? 0))"
-            lines.append("| \(name) | \(text(median(name))) | \(spread) | \(about[name]?.unit ?? "") | \(about[name]?.goal ?? "") |")
+            lines.append(
+                "| \(name) | \(text(median(name))) | \(spread) | \(about[name]?.unit ?? "") | \(about[name]?.goal ?? "") |"
+            )
         }
         return lines.joined(separator: "\n")
     }
@@ -42,7 +44,10 @@ struct Report {
                 "goal": about[name]?.goal ?? "", "median": median(name), "values": values[name] ?? [],
             ] as [String: Any]
         }
-        let data = try JSONSerialization.data(withJSONObject: ["figures": rows], options: [.prettyPrinted, .sortedKeys])
+        let data = try JSONSerialization.data(
+            withJSONObject: ["figures": rows],
+            options: [.prettyPrinted, .sortedKeys]
+        )
         return String(decoding: data, as: UTF8.self)
     }
 }
