@@ -45,7 +45,7 @@ extension Tracker {
         return try await withThrowingDiscardingTaskGroup { group in
             group.addTask { await leases.renewLoop() }
             group.addTask { await leases.watchLoop() }
-            group.addTask { await self.backend.listen(for: claim.worker) { if $0 == .cancel { leases.hurry() } } }
+            group.addTask { await self.backend.listen(for: claim.worker) { if $0 != .ready { leases.hurry() } } }
             defer { group.cancelAll() }
             let ended = await context.run { try await body(context) }
             return try await self.record(ended, context)

@@ -115,7 +115,9 @@ public final class Worker: Service, Sendable {
     }
 
     private func heard(_ wakeUp: WakeUp) {
-        if wakeUp == .cancel { leases.hurry() } else { wake.notify() }
+        // Whoever begins to listen may have missed something: a cancellation, or a task that became ready.
+        if wakeUp != .ready { leases.hurry() }
+        if wakeUp != .cancel { wake.notify() }
     }
 
     /// Defines the kinds that the tracker does not know; a stored policy stands.
@@ -302,7 +304,8 @@ public final class Worker: Service, Sendable {
         await waitUntilIdle(atMost: configuration.gracePeriod)
         leases.stopAll(.shutdown)
         await waitUntilIdle(atMost: .milliseconds(150))
-        if state.withLock({ $0.running > 0 }) { await handBackRest() }
+        // When the calling task was cancelled, so were the handlers; what they leave is written at the end of `run()`.
+        if !Task.isCancelled, state.withLock({ $0.running > 0 }) { await handBackRest() }
         await waitUntilIdle(atMost: nil)
     }
 

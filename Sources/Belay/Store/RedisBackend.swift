@@ -122,7 +122,7 @@ extension TrackerError {
         }
         self.init(
             code,
-            error.description,
+            error.message + (error.endpoint.map { " [\($0)]" } ?? ""),
             isRetriable: error.isRetriable,
             outcome: error.outcome == .unknown ? .unknown : .nothing,
             cause: error
