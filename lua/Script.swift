@@ -31,12 +31,16 @@ public struct Script: Sendable {
         "clock": PackageResources.clock_lua,
         "events": PackageResources.events_lua,
         "expire": PackageResources.expire_lua,
+        "forget": PackageResources.forget_lua,
         "giveback": PackageResources.giveback_lua,
         "groups": PackageResources.groups_lua,
         "history": PackageResources.history_lua,
+        "holders": PackageResources.holders_lua,
         "jump": PackageResources.jump_lua,
+        "lines": PackageResources.lines_lua,
         "policy": PackageResources.policy_lua,
         "row": PackageResources.row_lua,
+        "shift": PackageResources.shift_lua,
         "wake": PackageResources.wake_lua,
     ].mapValues { String(decoding: $0, as: UTF8.self) }
 
@@ -51,14 +55,22 @@ public struct Script: Sendable {
     public static let complete = Script("complete", PackageResources.complete_lua)
     /// `define.lua`
     public static let define = Script("define", PackageResources.define_lua)
+    /// `delete.lua`
+    public static let delete = Script("delete", PackageResources.delete_lua)
     /// `destroy.lua`
     public static let destroy = Script("destroy", PackageResources.destroy_lua)
     /// `enqueue.lua`
     public static let enqueue = Script("enqueue", PackageResources.enqueue_lua)
     /// `fail.lua`
     public static let fail = Script("fail", PackageResources.fail_lua)
+    /// `ignore.lua`
+    public static let ignore = Script("ignore", PackageResources.ignore_lua)
+    /// `log.lua`
+    public static let log = Script("log", PackageResources.log_lua)
     /// `open.lua`
     public static let open = Script("open", PackageResources.open_lua)
+    /// `pause.lua`
+    public static let pause = Script("pause", PackageResources.pause_lua)
     /// `progress.lua`
     public static let progress = Script("progress", PackageResources.progress_lua)
     /// `purge.lua`
@@ -69,10 +81,16 @@ public struct Script: Sendable {
     public static let release = Script("release", PackageResources.release_lua)
     /// `renew.lua`
     public static let renew = Script("renew", PackageResources.renew_lua)
+    /// `resume.lua`
+    public static let resume = Script("resume", PackageResources.resume_lua)
     /// `retry.lua`
     public static let retry = Script("retry", PackageResources.retry_lua)
+    /// `save.lua`
+    public static let save = Script("save", PackageResources.save_lua)
     /// `snooze.lua`
     public static let snooze = Script("snooze", PackageResources.snooze_lua)
+    /// `undefine.lua`
+    public static let undefine = Script("undefine", PackageResources.undefine_lua)
 
     // Queries.
     /// `attempts.lua`
@@ -83,6 +101,8 @@ public struct Script: Sendable {
     public static let get = Script("get", PackageResources.get_lua)
     /// `kinds.lua`
     public static let kinds = Script("kinds", PackageResources.kinds_lua)
+    /// `logs.lua`
+    public static let logs = Script("logs", PackageResources.logs_lua)
     /// `peek.lua`
     public static let peek = Script("peek", PackageResources.peek_lua)
     /// `stats.lua`

@@ -3,21 +3,36 @@ extension Tracker {
     /// - Parameters:
     ///   - kinds: 1 to 100 kinds; unknown ones hold nothing.
     ///   - lease: How long the locks hold; nil for each kind's own.
+    ///   - order: Whether priorities count.
+    ///   - worker: Who takes them; nil for the tracker's own ``workerName``.
+    ///   - token: The locks' token: 1 to 64 printable ASCII characters, fresh for every claim. A claim that is sent again
+    ///     with the same token by the same worker, because its answer was lost, gives the same tasks. Nil to have one made.
     /// - Returns: The claims, none when nothing is due.
-    public func claim(_ kinds: [KindName], limit: Int = 1, lease: Duration? = nil) async throws(TrackerError) -> [Claim]
-    {
-        try await withLane { lane throws(TrackerError) in
-            try await perform(
-                ClaimMany(
-                    token: Host.token(),
-                    worker: workerName,
-                    count: limit,
-                    kinds: kinds,
-                    lease: lease,
-                    lane: lane,
-                    estimatedNow: backend.estimatedNow
-                )
-            ).claims
+    public func claim(
+        _ kinds: [KindName],
+        limit: Int = 1,
+        lease: Duration? = nil,
+        order: ClaimOrder = .priority,
+        as worker: WorkerName? = nil,
+        token: String? = nil
+    ) async throws(TrackerError) -> [Claim] {
+        var verb = ClaimMany(
+            token: token ?? Host.token(),
+            worker: worker ?? workerName,
+            count: limit,
+            kinds: kinds,
+            lease: lease,
+            order: order
+        )
+        // The worker's last claim is remembered by lane. A caller with a token of its own must find it again in the same.
+        if token != nil || worker != nil {
+            verb.estimatedNow = backend.estimatedNow
+            return try await perform(verb).claims
+        }
+        return try await withLane { lane throws(TrackerError) in
+            verb.lane = lane + 1
+            verb.estimatedNow = backend.estimatedNow
+            return try await perform(verb).claims
         }
     }
 
@@ -26,19 +41,42 @@ extension Tracker {
     ///   - id: The task.
     ///   - lease: How long the lock holds; nil for the kind's own.
     ///   - options: What to pass over.
-    /// - Returns: The claim, or why there is none.
+    ///   - held: The token of the lock that the caller holds on the task already: it gets a new lock, with a new token and
+    ///     fence, as the next attempt. Nil when it holds none.
+    ///   - worker: Who takes it; nil for the tracker's own ``workerName``.
+    ///   - token: The lock's token: 1 to 64 printable ASCII characters, fresh for every claim; a claim that is sent again
+    ///     with the same token gives the same lock. Nil to have one made.
+    /// - Returns: The claim, or why there is none. A lock is looked at first, then the end of the task.
     public func claim(
         _ id: TaskID,
         lease: Duration? = nil,
-        options: AcquireOptions = []
+        options: AcquireOptions = [],
+        reentering held: String? = nil,
+        as worker: WorkerName? = nil,
+        token: String? = nil
     ) async throws(TrackerError) -> AcquireOutcome {
-        try await perform(Acquire(id: id, token: Host.token(), worker: workerName, lease: lease, options: options))
+        try await perform(
+            Acquire(
+                id: id,
+                token: token ?? Host.token(),
+                worker: worker ?? workerName,
+                lease: lease,
+                options: options,
+                held: held
+            )
+        )
     }
 
     /// Extends locks (1 to 500) by a lease from now. A lock that ran out is not extended.
     /// - Returns: What became of each, in their order.
     public func renew(_ claims: [Claim]) async throws(TrackerError) -> [RenewOutcome] {
         try await perform(Renew(items: claims.map { ($0.handle, $0.lease) }))
+    }
+
+    /// Extends locks (1 to 500) by handle, each by a lease from now. A lock that ran out is not extended.
+    /// - Returns: What became of each, in their order.
+    public func renew(_ handles: [ClaimHandle], for lease: Duration) async throws(TrackerError) -> [RenewOutcome] {
+        try await perform(Renew(items: handles.map { ($0, lease) }))
     }
 
     /// Extends one lock by handle.
@@ -56,6 +94,45 @@ extension Tracker {
         message: String = ""
     ) async throws(TrackerError) -> WriteOutcome {
         try await perform(Progress(handle: handle, fraction: fraction, message: message))
+    }
+
+    /// Keeps data with a held task: a checkpoint, a cursor, what the next attempt is to know. It replaces what was saved.
+    ///
+    /// Only the holder of the lock may. The data stays with the task whatever becomes of its attempts.
+    /// - Throws: ``TrackerError`` (`tooLarge`, `invalidArgument`, or of the server).
+    public func save(_ handle: ClaimHandle, data: Body) async throws(TrackerError) -> WriteOutcome {
+        try await perform(
+            Save(handle: handle, place: .data, body: data, payloadLimit: try await backend.payloadLimit)
+        )
+    }
+
+    /// Sets a held task's response so far: it shows as the task's result at once, and stays if the task is completed
+    /// without another. It replaces bytes and content type.
+    /// - Throws: ``TrackerError`` (`tooLarge`, `invalidArgument`, or of the server).
+    public func respond(_ handle: ClaimHandle, _ response: Body) async throws(TrackerError) -> WriteOutcome {
+        try await perform(
+            Save(handle: handle, place: .response, body: response, payloadLimit: try await backend.payloadLimit)
+        )
+    }
+
+    /// Adds a line to a held task's log.
+    /// - Parameter message: At most 1,024 bytes; control characters but line feeds and tabs are refused.
+    public func log(_ handle: ClaimHandle, _ message: String) async throws(TrackerError) -> WriteOutcome {
+        try await perform(
+            Log(id: handle.id, handle: handle, actor: actor, nonce: Host.nonce(), message: message)
+        )
+    }
+
+    /// Pauses a held task: it keeps its lock, which must be renewed on, but its kind's time-out stands still.
+    /// - Parameter message: For the task's log.
+    public func pause(_ handle: ClaimHandle, message: String = "") async throws(TrackerError) -> TransitionOutcome {
+        try await perform(Pause(.held(handle), actor: actor, message: message))[0]
+    }
+
+    /// Ends the pause of a held task; its kind's time-out begins anew.
+    /// - Parameter message: For the task's log.
+    public func resume(_ handle: ClaimHandle, message: String = "") async throws(TrackerError) -> TransitionOutcome {
+        try await perform(Resume(.held(handle), actor: actor, message: message))[0]
     }
 
     /// Ends a held task with success. Accepted also after the lease ran out, as long as nobody took the task over.
@@ -102,6 +179,13 @@ extension Tracker {
         -> [HandBackOutcome]
     {
         try await perform(Release(handles: handles, delay: delay))
+    }
+
+    /// Puts held tasks (1 to 500) off without spending their attempts.
+    /// - Returns: What became of each, in their order.
+    @discardableResult
+    public func snooze(_ handles: [ClaimHandle], for delay: Duration) async throws(TrackerError) -> [HandBackOutcome] {
+        try await perform(SnoozeTasks(items: handles.map { ($0, delay) }))
     }
 
     /// Puts a held task off without spending its attempt.

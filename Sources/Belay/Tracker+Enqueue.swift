@@ -64,17 +64,20 @@ public struct NewTask: Sendable {
 
 extension Tracker {
     /// Creates a task of a Swift kind; defines the kind with its policy where the tracker does not know it.
+    /// - Parameter message: What the task's log says of it, at most 1,024 bytes; empty for nothing.
     /// - Returns: What became of it, with its id.
     /// - Throws: ``TrackerError`` (`payload`, `tooLarge`, `invalidArgument`, or of the server).
     @discardableResult
     public func enqueue<Payload, Output>(
         _ kind: TaskKind<Payload, Output>,
         _ payload: Payload,
-        options: EnqueueOptions = EnqueueOptions()
+        options: EnqueueOptions = EnqueueOptions(),
+        message: String = ""
     ) async throws(TrackerError) -> EnqueueOutcome {
         try await enqueue(
             [NewTask(kind.name, payload: try Body(encoding: payload), options: options)],
-            policy: kind.policy
+            policy: kind.policy,
+            message: message
         )[0]
     }
 
@@ -93,14 +96,20 @@ extension Tracker {
         return try await enqueue(tasks, policy: kind.policy)
     }
 
-    /// Creates many tasks (1 to 500) in one round trip, atomically: all that are not refused as duplicates, or none.
+    /// Creates many tasks (1 to 500) in one round trip, atomically: all that are not refused as duplicates or because their
+    /// kind's queue is full, or none.
     /// - Parameters:
     ///   - tasks: The tasks, of any kinds.
     ///   - policy: What to define unknown kinds with; nil to refuse unknown kinds.
+    ///   - message: What the tasks' logs say of it, at most 1,024 bytes; empty for nothing.
     /// - Returns: What became of each, in their order.
     /// - Throws: ``TrackerError`` (`unknownKind`, `tooLarge`, `invalidArgument`, or of the server).
     @discardableResult
-    public func enqueue(_ tasks: [NewTask], policy: KindPolicy? = nil) async throws(TrackerError) -> [EnqueueOutcome] {
+    public func enqueue(
+        _ tasks: [NewTask],
+        policy: KindPolicy? = nil,
+        message: String = ""
+    ) async throws(TrackerError) -> [EnqueueOutcome] {
         let limit = try await backend.payloadLimit
         let trace = currentTrace()
         var kinds: [(name: KindName, policy: KindPolicy?)] = []
@@ -132,10 +141,13 @@ extension Tracker {
                 )
             )
         }
-        let nonce = isOwn ? String(Host.token().prefix(12)) : nil
-        let duplicates = try await perform(Enqueue(nonce: nonce, kinds: kinds, items: items, payloadLimit: limit))
+        let nonce = isOwn ? Host.nonce() : nil
+        let response = try await perform(
+            Enqueue(nonce: nonce, actor: actor, message: message, kinds: kinds, items: items, payloadLimit: limit)
+        )
         return items.indices.map { place in
-            guard duplicates.contains(place) else { return .created(items[place].id) }
+            if let limit = response.full[place] { return .full(items[place].id, limit: limit) }
+            guard response.duplicates.contains(place) else { return .created(items[place].id) }
             return tasks[place].options.ifExists == .refuse ? .duplicate(items[place].id) : .existing(items[place].id)
         }
     }

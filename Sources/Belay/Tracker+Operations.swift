@@ -16,13 +16,72 @@ extension Tracker {
     /// - Parameter reason: Kept with the task, at most 64 bytes.
     /// - Returns: What became of each, in their order.
     public func cancel(_ ids: [TaskID], reason: String = "") async throws(TrackerError) -> [CancelOutcome] {
-        try await perform(Cancel(ids: ids, reason: reason))
+        try await perform(Cancel(ids: ids, reason: reason, actor: actor))
     }
 
-    /// Runs tasks (1 to 500) again: an ended one anew, a waiting one now.
+    /// Runs tasks (1 to 500) again: an ended or paused one anew, a waiting one now, whatever their kind's queue limit.
+    /// - Parameters:
+    ///   - budget: What attempts an ended task has left.
+    ///   - force: Whether to take running tasks from their holders, too.
+    ///   - message: For the tasks' logs, at most 1,024 bytes.
     /// - Returns: What became of each, in their order.
-    public func retry(_ ids: [TaskID], budget: RetryBudget = .fresh) async throws(TrackerError) -> [RetryOutcome] {
-        try await perform(Retry(ids: ids, budget: budget))
+    public func retry(
+        _ ids: [TaskID],
+        budget: RetryBudget = .fresh,
+        force: Bool = false,
+        message: String = ""
+    ) async throws(TrackerError) -> [RetryOutcome] {
+        try await perform(Retry(ids: ids, budget: budget, force: force, actor: actor, message: message))
+    }
+
+    /// Keeps waiting tasks (1 to 500) from being claimed until they are resumed.
+    /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
+    /// - Returns: What became of each, in their order; a running or ended one is refused.
+    public func pause(_ ids: [TaskID], message: String = "") async throws(TrackerError) -> [TransitionOutcome] {
+        try await perform(Pause(.tasks(ids), actor: actor, message: message))
+    }
+
+    /// Ends the pause of tasks (1 to 500): waiting ones are ready and keep their place, held ones run on.
+    /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
+    /// - Returns: What became of each, in their order; an ended one is refused.
+    public func resume(_ ids: [TaskID], message: String = "") async throws(TrackerError) -> [TransitionOutcome] {
+        try await perform(Resume(.tasks(ids), actor: actor, message: message))
+    }
+
+    /// Sets tasks (1 to 500) aside: they are not run. A retry, or a claim with ``AcquireOptions/force``, brings them back.
+    /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
+    /// - Returns: What became of each, in their order; a running or succeeded one is refused.
+    public func ignore(_ ids: [TaskID], message: String = "") async throws(TrackerError) -> [TransitionOutcome] {
+        try await perform(Ignore(ids: ids, actor: actor, message: message))
+    }
+
+    /// Adds a line to a task's log, in the name of the tracker's ``actor``.
+    /// - Parameter message: At most 1,024 bytes; control characters but line feeds and tabs are refused.
+    public func note(_ id: TaskID, _ message: String) async throws(TrackerError) -> WriteOutcome {
+        try await perform(Log(id: id, actor: actor, nonce: Host.nonce(), message: message))
+    }
+
+    /// Deletes tasks (1 to 500) with everything kept of them.
+    /// - Parameter force: Whether to delete running ones, too; their holders are refused from then on.
+    /// - Returns: What became of each, in their order.
+    public func delete(_ ids: [TaskID], force: Bool = false) async throws(TrackerError) -> [DeleteOutcome] {
+        try await perform(Delete(ids: ids, force: force))
+    }
+
+    /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 500.
+    /// - Parameter force: Whether to delete the kind's tasks, running ones too.
+    public func undefine(_ kind: KindName, force: Bool = false) async throws(TrackerError) -> UndefineOutcome {
+        var removed = 0
+        while true {
+            switch try await perform(Undefine(kind: kind, force: force)) {
+            case .inUse(let tasks): return .inUse(tasks: tasks)
+            // Another call took the last step.
+            case .notFound: return removed > 0 ? .removed(tasks: removed) : .notFound
+            case .step(let deleted, let more):
+                removed += deleted
+                if !more { return .removed(tasks: removed) }
+            }
+        }
     }
 
     /// Takes back running tasks whose lease ran out, at most `limit` (1 to 500). Any number of reapers may run at once.

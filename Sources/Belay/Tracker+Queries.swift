@@ -8,25 +8,41 @@ extension Tracker {
     /// The attempts of a task that are remembered (the last 20 and the current one), oldest first; nil when there is none.
     public func attempts(of id: TaskID) async throws(TrackerError) -> [Attempt]? { try await perform(Attempts(id: id)) }
 
+    /// The log of a task, oldest first: its transitions and messages, as far as they are kept (the last 20 attempts, the last
+    /// 100 lines); nil when there is no such task.
+    public func log(of id: TaskID) async throws(TrackerError) -> [LogLine]? { try await perform(Logs(id: id)) }
+
     /// A page of tasks by kind and state, without payloads. The cursor is stable: tasks that move meanwhile neither hide
     /// nor repeat others.
     /// - Parameters:
     ///   - kinds: Nil for all.
     ///   - states: In the order wanted.
+    ///   - order: Of the tasks in one state, by due time, end of the lease, or when they were paused or ended, whatever the
+    ///     kind.
     ///   - limit: Tasks in a page, 1 to 500.
-    ///   - cursor: Where the page begins: nil, or what the page before returned.
+    ///   - cursor: Where the page begins: nil, or what the page before returned. A page may hold fewer tasks than the limit
+    ///     although a cursor follows.
     public func find(
         kinds: [KindName]? = nil,
         states: [TaskState] = TaskState.allCases,
+        order: FindOrder = .oldestFirst,
         limit: Int = 100,
         cursor: String? = nil
     ) async throws(TrackerError) -> TaskPage {
-        try await perform(Find(kinds: kinds ?? [], states: states, limit: limit, cursor: cursor))
+        try await perform(Find(kinds: kinds ?? [], states: states, order: order, limit: limit, cursor: cursor))
     }
 
     /// The tasks that a claim of these kinds would take now, in its order, at most `limit` (1 to 500).
-    public func peek(_ kinds: [KindName], limit: Int = 10) async throws(TrackerError) -> [TaskRecord] {
-        try await perform(Peek(kinds: kinds, limit: limit))
+    /// - Parameters:
+    ///   - order: Whether priorities count; by ``ClaimOrder/due`` it is one queue of all the kinds.
+    ///   - scheduled: Whether to show those that are not due yet, too.
+    public func peek(
+        _ kinds: [KindName],
+        limit: Int = 10,
+        order: ClaimOrder = .priority,
+        scheduled: Bool = false
+    ) async throws(TrackerError) -> [TaskRecord] {
+        try await perform(Peek(kinds: kinds, limit: limit, order: order, scheduled: scheduled))
     }
 
     /// How many tasks are where.

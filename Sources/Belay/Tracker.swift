@@ -27,6 +27,9 @@ public final class Tracker: Sendable {
         /// The largest payload or result, bytes, when the tracker is created; an existing tracker keeps its own.
         /// Default 1 MiB, at most 64 MiB.
         public var payloadLimit: Int
+        /// Who acts for an operator, as the tasks' logs name it: 1 to 64 printable ASCII characters without spaces.
+        /// Default nil, the tracker's ``Tracker/workerName``.
+        public var actor: String?
         /// Testing only: a clock that stands still until it is moved. The tracker must have been created with one.
         public var manualClock: ManualClock?
 
@@ -36,12 +39,22 @@ public final class Tracker: Sendable {
             self.namespace = namespace
             payloadLimit = Limits.defaultPayloadBytes
         }
+
+        /// A configuration by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix:///path/to.sock`.
+        /// - Throws: ``TrackerError`` (`invalidArgument`) for a bad URL.
+        public init(url: String, namespace: String = "belay") throws(TrackerError) {
+            let redis: RedisConfiguration
+            do { redis = try RedisConfiguration(url: url) } catch { throw TrackerError(error) }
+            self.init(redis: redis, namespace: namespace)
+        }
     }
 
     /// The namespace.
     public let namespace: String
     /// The name under which this process claims outside a ``Worker``: `host:pid:nonce`.
     public let workerName: WorkerName
+    /// Who acts for an operator, as the tasks' logs name it.
+    public let actor: String
     let logger: Logger
     package let backend: any TrackerBackend
     private let ids = IDGenerator()
@@ -58,7 +71,9 @@ public final class Tracker: Sendable {
             throw .invalid("payload limit", configuration.payloadLimit, allowed: "1 byte to 64 MiB")
         }
         namespace = configuration.namespace
+        if let actor = configuration.actor { try Names.checkWord("actor", actor, limit: Limits.workerBytes) }
         workerName = Host.workerName()
+        actor = configuration.actor ?? workerName.description
         self.logger = logger
         backend = RedisBackend(
             client: RedisClient(configuration: configuration.redis, logger: logger),
@@ -76,9 +91,7 @@ public final class Tracker: Sendable {
         namespace: String = "belay",
         logger: Logger = Logger(label: "belay")
     ) throws(TrackerError) {
-        let redis: RedisConfiguration
-        do { redis = try RedisConfiguration(url: url) } catch { throw TrackerError(error) }
-        try self.init(configuration: Configuration(redis: redis, namespace: namespace), logger: logger)
+        try self.init(configuration: Configuration(url: url, namespace: namespace), logger: logger)
     }
 
     /// A tracker on another backend, for the test kit.
@@ -87,6 +100,7 @@ public final class Tracker: Sendable {
         self.namespace = namespace
         self.logger = logger
         workerName = Host.workerName()
+        actor = workerName.description
     }
 
     /// Ends all connections. Calls after this throw ``TrackerError/Code/closed``.

@@ -69,7 +69,7 @@ extension Tracker {
         }
     }
 
-    /// The payloads of a kind's tasks in a state, in the order of claiming for those that are ready.
+    /// The payloads of a kind's tasks in a state, in the order of time: for those that are ready, of their due times.
     ///
     /// ```swift
     /// #expect(try await tracker.payloads(of: thumbnails) == [Thumbnail(image: "a.png", width: 320)])

@@ -44,7 +44,7 @@ extension RedisReply {
 private let now = RedisReply.text("1767225600000000")
 private let ok = RedisReply.text("OK")
 private let handle = ClaimHandle(id: "a", token: "t", fence: 1)
-private let grant = RedisReply.words("a k 1 7 9 8 payload 1 2 0 0 - traceparent=00")
+private let grant = RedisReply.words("a k 1 7 9 8 payload 1 2 0 0 - traceparent=00 data t/x")
 private let row = RedisReply.words("a k q 0 0 0 5 1 1 - - 1 - -")
 
 private let samples: [Sample] = {
@@ -61,38 +61,64 @@ private let samples: [Sample] = {
         Sample(acquire, [ok, now, grant]),
         Sample(acquire, [.text("LOCKED"), now, now, .text("w")]),
         Sample(acquire, [.text("NOT_DUE"), now, now]),
+        Sample(acquire, [.text("PAUSED"), now]),
         Sample(acquire, [.text("ENDED"), now, .text("x")]),
-        Sample(Cancel(ids: ["a"], reason: ""), [ok, now, .list(.text("CANCELLED"))]),
+        Sample(Cancel(ids: ["a"], reason: "", actor: "op"), [ok, now, .list(.text("CANCELLED"))]),
         Sample(claim, [ok, now, .list(grant)]),
         Sample(claim, [.text("EMPTY"), now, .text("")]),
         Sample(
             Complete(items: [(handle, .empty)], payloadLimit: 9),
             [ok, now, .list(.list(.integer(1), .text("STALE")))]
         ),
+        Sample(Delete(ids: ["a"], force: false), [ok, now, .list(.text("DELETED"))]),
         Sample(Define(kind: "k", policy: .default, replace: false), [ok, now, policy]),
         Sample(
-            Enqueue(nonce: nil, kinds: [("k", nil)], items: [item], payloadLimit: 9),
-            [ok, now, .list(.integer(1))]
+            Enqueue(nonce: nil, actor: "op", kinds: [("k", nil)], items: [item], payloadLimit: 9),
+            [ok, now, .list(.integer(1)), .list(.integer(1), .integer(5))]
         ),
         Sample(Destroy(), [ok, now, .text("17"), .integer(3)]),
         Sample(fail, handBack),
+        Sample(Ignore(ids: ["a"], actor: "op", message: ""), [ok, now, .list(.words("OK n"))]),
+        Sample(Log(id: "a", actor: "op", nonce: "n", message: "m"), [ok, now]),
         Sample(
             Open(clock: .server, payloadLimit: 9),
             [ok, now, .text("1"), .text("1"), .text("server"), .text("9"), now]
         ),
+        Sample(Pause(.held(handle), actor: "op", message: ""), [ok, now, .list(.words("ILLEGAL s"))]),
         Sample(Progress(handle: handle, fraction: nil, message: ""), [ok, now]),
         Sample(Purge(limit: 1), [ok, now, .integer(0), .list(.words("a k s"))]),
         Sample(Reap(limit: 1), [ok, now, .integer(1), .list(.words("a k q 7 w"))]),
         Sample(Release(handles: [handle]), handBack),
         Sample(Renew(items: [(handle, .seconds(1))]), [ok, now, .list(.list(.integer(1), .text("CANCEL")))]),
-        Sample(Retry(ids: ["a"], budget: .fresh), [ok, now, .list(.text("READY"))]),
+        Sample(
+            Renew(items: [(handle, .seconds(1))]),
+            [ok, now, .list(.list(.integer(1), .text("ENDING"), .text("7")))]
+        ),
+        Sample(Resume(.tasks(["a"]), actor: "op", message: ""), [ok, now, .list(.words("OK q"))]),
+        Sample(Retry(ids: ["a"], budget: .fresh, actor: "op"), [ok, now, .list(.text("READY"))]),
+        Sample(Save(handle: handle, place: .data, body: .empty, payloadLimit: 9), [ok, now]),
         Sample(SnoozeTasks(items: [(handle, .zero)]), handBack),
-        Sample(Attempts(id: "a"), [ok, now, .list(.text("1 2 3 4 failed w -\n{}")), .words("r 1 2 3 4 w")]),
-        Sample(Find(kinds: [], states: [], limit: 1, cursor: nil), [ok, now, .text(""), .list(row)]),
+        Sample(Undefine(kind: "k", force: false), [ok, now, .integer(1), .integer(500)]),
+        Sample(Undefine(kind: "k", force: false), [.text("IN_USE"), now, .integer(3)]),
+        Sample(
+            Attempts(id: "a"),
+            [ok, now, .list(.text("1 2 3 4 failed w - f00\n{}")), .words("r 1 2 3 4 w"), .words("f00 trace")]
+        ),
+        Sample(
+            Logs(id: "a"),
+            [
+                ok, now, .list(.text("1 2 3 4 failed w -n -\n{}")), .words("r 1 2 3 4 w 5"),
+                .list(.text("6 message op -\nhello")),
+            ]
+        ),
+        Sample(
+            Find(kinds: [], states: [], order: .oldestFirst, limit: 1, cursor: nil),
+            [ok, now, .text(""), .list(row)]
+        ),
         Sample(Get(ids: ["a"]), [ok, now, .list(record)]),
         Sample(Kinds(), [ok, now, .list(.list(.text("k"), policy))]),
-        Sample(Peek(kinds: ["k"], limit: 1), [ok, now, .list(row)]),
-        Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8")), .integer(2)]),
+        Sample(Peek(kinds: ["k"], limit: 1, order: .priority, scheduled: false), [ok, now, .list(row)]),
+        Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8 1 1")), .integer(2)]),
     ]
 }()
 
@@ -126,10 +152,11 @@ struct DecodingTests {
 
     @Test("that ends early is a protocol error", arguments: samples)
     private func short(sample: Sample) {
-        // Nobody reads define's policy, progress' time, open's creation time or how many keys destroy deleted.
-        let unread: [String: Int] = ["define": 2, "progress": 1, "open": 1, "destroy": 1]
+        // Nobody reads define's policy, the time of progress, log and save, open's creation time or how many keys destroy deleted.
+        let unread: [String: Int] = ["define": 2, "progress": 1, "open": 1, "destroy": 1, "log": 1, "save": 1]
         // A word alone is all that some refusals need.
-        let needed = sample.good.count - (unread[sample.name] ?? 0)
+        let isWordAlone = sample.good.first == .text("PAUSED")
+        let needed = sample.good.count - (isWordAlone ? 1 : unread[sample.name] ?? 0)
         for count in 1..<sample.good.count {
             Self.survives(sample, Array(sample.good.prefix(count)), mustFail: count < needed && needed > 1)
         }
@@ -157,7 +184,7 @@ struct DecodingTests {
     @Test("that names a place outside of the request is a protocol error")
     func places() {
         let item = Enqueue.Item(id: "a", kind: 0, due: .now, priority: 5, payload: .empty, attempts: nil, trace: [:])
-        let enqueue = Enqueue(nonce: nil, kinds: [("k", nil)], items: [item], payloadLimit: 9)
+        let enqueue = Enqueue(nonce: nil, actor: "op", kinds: [("k", nil)], items: [item], payloadLimit: 9)
         let complete = Complete(items: [(handle, .empty)], payloadLimit: 9)
         let failing = Fail(
             items: [Fail.Item(handle: handle, failure: TaskFailure(type: "t", message: "m"), disposition: .exhaust)]
@@ -166,7 +193,9 @@ struct DecodingTests {
             for sample in [Sample(enqueue, []), Sample(complete, []), Sample(failing, [])] {
                 Self.survives(sample, [.text("TOO_LARGE"), now, .integer(place), .text("9")], mustFail: true)
             }
-            Self.survives(Sample(enqueue, []), [ok, now, .list(.integer(place))], mustFail: true)
+            Self.survives(Sample(enqueue, []), [ok, now, .list(.integer(place)), .list()], mustFail: true)
+            let full = RedisReply.list(.integer(place), .integer(5))
+            Self.survives(Sample(enqueue, []), [ok, now, .list(), full], mustFail: true)
             let exceptions = RedisReply.list(.list(.integer(place), .text("STALE")))
             Self.survives(Sample(complete, []), [ok, now, exceptions], mustFail: true)
             Self.survives(Sample(Renew(items: [(handle, .seconds(1))]), []), [ok, now, exceptions], mustFail: true)

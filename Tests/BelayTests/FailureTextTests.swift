@@ -4,6 +4,12 @@ import Testing
 
 @Suite("A stored failure")
 struct FailureTextTests {
+    /// A failure after it was stored and read again.
+    static func stored(_ failure: TaskFailure) -> TaskFailure? {
+        let (error, backtrace) = FailureText.encode(failure)
+        return FailureText.decode(error[...], backtrace: backtrace)
+    }
+
     @Test("survives a round trip")
     func roundTrip() {
         let failures = [
@@ -11,7 +17,28 @@ struct FailureTextTests {
             TaskFailure(type: "exit", message: "code 1", backtrace: ["a", "", "b"], host: "h", pid: 1),
             TaskFailure(type: "t\n\0", message: "“é” \"\\\u{1} 🧗🏽‍♀️ / \u{2028}"),
         ]
-        for failure in failures { #expect(FailureText.decode(FailureText.encode(failure)[...]) == failure) }
+        for failure in failures { #expect(Self.stored(failure) == failure) }
+    }
+
+    @Test("keeps its backtrace apart, one line a line, so that equal ones are equal bytes")
+    func apart() {
+        let lines = ["at a", "", " at b"]
+        let first = FailureText.encode(TaskFailure(type: "t", message: "1", backtrace: lines))
+        let second = FailureText.encode(TaskFailure(type: "u", message: "2", backtrace: lines, pid: 7))
+        #expect(first.backtrace == Array("at a\n\n at b".utf8))
+        #expect(second.backtrace == first.backtrace)
+        #expect(second.error != first.error)
+        #expect(!String(decoding: first.error, as: UTF8.self).contains("at a"))
+        #expect(FailureText.encode(TaskFailure(type: "t", message: "m")).backtrace == [])
+        let odd = TaskFailure(type: "t", message: "m", backtrace: ["a\nb", "c\r", "d\r\ne", "\r", ""])
+        #expect(Self.stored(odd)?.backtrace == ["a b", "c\r", "d\r e", "\r", ""])
+    }
+
+    @Test("is read also where an older version kept the backtrace inside")
+    func older() {
+        let text = #"{"backtrace":["a","b"],"message":"m","type":"t"}"#
+        let failure = FailureText.decode(Array(text.utf8)[...])
+        #expect(failure == TaskFailure(type: "t", message: "m", backtrace: ["a", "b"]))
     }
 
     @Test("is text of another form where it is no failure of ours, and none where it is empty")
@@ -35,9 +62,9 @@ struct FailureTextTests {
             host: long,
             pid: 1
         )
-        let bytes = FailureText.encode(failure)
-        #expect(bytes.count <= Limits.failureBytes)
-        let kept = try #require(FailureText.decode(bytes[...]))
+        let (error, backtrace) = FailureText.encode(failure)
+        #expect(error.count + backtrace.count <= Limits.failureBytes)
+        let kept = try #require(FailureText.decode(error[...], backtrace: backtrace))
         #expect(kept.message.hasPrefix("message " + character + character))
         #expect(kept.message.hasSuffix("…"))
         #expect(kept.type.hasSuffix("…"))
@@ -48,9 +75,9 @@ struct FailureTextTests {
     @Test("keeps its message although the backtrace has very many empty lines")
     func emptyLines() throws {
         let failure = TaskFailure(type: "t", message: "what happened", backtrace: Array(repeating: "", count: 100_000))
-        let bytes = FailureText.encode(failure)
-        #expect(bytes.count <= Limits.failureBytes)
-        let kept = try #require(FailureText.decode(bytes[...]))
+        let (error, backtrace) = FailureText.encode(failure)
+        #expect(error.count + backtrace.count <= Limits.failureBytes)
+        let kept = try #require(FailureText.decode(error[...], backtrace: backtrace))
         #expect(kept.message == "what happened")
         #expect(kept.backtrace.last == "…")
     }

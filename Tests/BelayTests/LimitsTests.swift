@@ -17,11 +17,15 @@ struct LimitsTests {
             Renew(items: handles.map { ($0, .seconds(1)) }),
             Complete(items: handles.map { ($0, .empty) }, payloadLimit: 1),
             Fail(items: handles.map { Fail.Item(handle: $0, failure: failure, disposition: .retry()) }),
-            Release(handles: handles), SnoozeTasks(items: handles.map { ($0, .zero) }), Cancel(ids: ids, reason: ""),
-            Retry(ids: ids, budget: .fresh), Reap(limit: count), Purge(limit: count), Get(ids: ids),
-            Find(kinds: [], states: [], limit: count, cursor: nil), Peek(kinds: ["k"], limit: count),
+            Release(handles: handles), SnoozeTasks(items: handles.map { ($0, .zero) }),
+            Cancel(ids: ids, reason: "", actor: "op"), Retry(ids: ids, budget: .fresh, actor: "op"),
+            Pause(.tasks(ids), actor: "op", message: ""), Resume(.tasks(ids), actor: "op", message: ""),
+            Ignore(ids: ids, actor: "op", message: ""), Delete(ids: ids, force: true),
+            Undefine(kind: "k", force: true, limit: count), Reap(limit: count), Purge(limit: count), Get(ids: ids),
+            Find(kinds: [], states: [], order: .newestFirst, limit: count, cursor: nil),
+            Peek(kinds: ["k"], limit: count, order: .due, scheduled: true),
             ClaimMany(token: "t", worker: Self.worker, count: count, kinds: ["k"], lease: nil),
-            Enqueue(nonce: nil, kinds: [], items: [], payloadLimit: 1),
+            Enqueue(nonce: nil, actor: "op", kinds: [], items: [], payloadLimit: 1),
         ]
         for verb in verbs {
             NamesTests.refused(["1 to 500", "“\(verb is Enqueue ? 0 : count)”"]) { try verb.validate() }
@@ -63,6 +67,74 @@ struct LimitsTests {
         for verb in verbs { NamesTests.refused(["delay", "0 s to 3,650 days"]) { try verb.validate() } }
     }
 
+    @Test("of a message is 1,024 bytes, line feeds and tabs allowed, wherever one is given")
+    func messages() throws {
+        func verbs(_ message: String) -> [any Verb] {
+            [
+                Pause(.tasks(["a"]), actor: "op", message: message),
+                Pause(.held(Self.handle), actor: "op", message: message),
+                Resume(.tasks(["a"]), actor: "op", message: message), Ignore(ids: ["a"], actor: "op", message: message),
+                Log(id: "a", actor: "op", nonce: "n", message: message),
+                Log(id: "a", handle: Self.handle, actor: "op", nonce: "n", message: message),
+                Retry(ids: ["a"], budget: .fresh, actor: "op", message: message),
+                Enqueue(
+                    nonce: nil,
+                    actor: "op",
+                    message: message,
+                    kinds: [],
+                    items: [
+                        Enqueue.Item(
+                            id: "a",
+                            kind: 0,
+                            due: .now,
+                            priority: 5,
+                            payload: .empty,
+                            attempts: nil,
+                            trace: [:]
+                        )
+                    ],
+                    payloadLimit: 1
+                ),
+            ]
+        }
+        for verb in verbs("a\n\tb") + verbs("") + verbs(String(repeating: "é", count: 512)) { try verb.validate() }
+        for text in [String(repeating: "x", count: 1025), "\r", "\0", "\u{1b}", "\u{85}"] {
+            for verb in verbs(text) { NamesTests.refused(["message", "at most 1024 bytes"]) { try verb.validate() } }
+        }
+    }
+
+    @Test("of a token is 64 printable characters, of the caller's and of a held lock")
+    func tokens() throws {
+        func verbs(_ token: String) -> [any Verb] {
+            [
+                Acquire(id: "a", token: token, worker: Self.worker, lease: nil, options: []),
+                Acquire(id: "a", token: "t", worker: Self.worker, lease: nil, options: [], held: token),
+                ClaimMany(token: token, worker: Self.worker, count: 1, kinds: ["k"], lease: nil),
+            ]
+        }
+        for token in ["t", String(repeating: "t", count: 64), Host.token()] {
+            for verb in verbs(token) { try verb.validate() }
+        }
+        for token in ["", "a b", "é", "a\n", "\0", String(repeating: "t", count: 65)] {
+            for verb in verbs(token) { NamesTests.refused(["token", "1 to 64"]) { try verb.validate() } }
+        }
+    }
+
+    @Test("of an actor is 64 printable characters")
+    func actors() throws {
+        var configuration = Tracker.Configuration(redis: try RedisConfiguration(url: "unix:///none.sock"))
+        let plain = try Tracker(configuration: configuration)
+        #expect(plain.actor == plain.workerName.description)
+        for actor in ["op", String(repeating: "a", count: 64)] {
+            configuration.actor = actor
+            #expect(try Tracker(configuration: configuration).actor == actor)
+        }
+        for actor in ["", "a b", "é", "a\n", String(repeating: "a", count: 65)] {
+            configuration.actor = actor
+            NamesTests.refused(["actor", "1 to 64"]) { _ = try Tracker(configuration: configuration) }
+        }
+    }
+
     @Test("of a payload is what the tracker says, to the byte")
     func payloads() throws {
         try Enqueue.check(Body(bytes: [1, 2, 3]), limit: 3, what: "payload")
@@ -92,6 +164,9 @@ struct LimitsTests {
         #expect(Limits.defaultPayloadBytes == 1_048_576)
         #expect(Limits.failureBytes == 16_384)
         #expect([Limits.idBytes, Limits.kindBytes, Limits.workerBytes, Limits.noteBytes] == [256, 64, 64, 64])
+        #expect([Limits.messageBytes, Limits.logLines, Limits.tokenBytes] == [1024, 100, 64])
+        #expect(Limits.timeout == .milliseconds(50) ... .seconds(3650 * 86_400))
+        #expect(Limits.queueLimit == 1...1_000_000_000)
         #expect([Limits.batch, Limits.kinds, Limits.kindsPerClaim, Limits.attemptsRemembered] == [500, 1000, 100, 20])
     }
 

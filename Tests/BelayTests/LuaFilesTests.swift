@@ -37,12 +37,12 @@ private struct LuaFile: Sendable, CustomStringConvertible {
 
     static let all: [LuaFile] = {
         let transitions: [any Verb.Type] = [
-            Acquire.self, Cancel.self, ClaimMany.self, Complete.self, Define.self, Destroy.self, Enqueue.self,
-            Fail.self, Open.self,
-            Progress.self, Purge.self, Reap.self, Release.self, Renew.self, Retry.self, SnoozeTasks.self,
+            Acquire.self, Cancel.self, ClaimMany.self, Complete.self, Define.self, Delete.self, Destroy.self,
+            Enqueue.self, Fail.self, Ignore.self, Log.self, Open.self, Pause.self, Progress.self, Purge.self, Reap.self,
+            Release.self, Renew.self, Resume.self, Retry.self, Save.self, SnoozeTasks.self, Undefine.self,
         ]
         let queries: [any Verb.Type] = [
-            Attempts.self, Find.self, Get.self, Kinds.self, Peek.self, Stats.self,
+            Attempts.self, Find.self, Get.self, Kinds.self, Logs.self, Peek.self, Stats.self,
         ]
         return transitions.map { LuaFile(folder: "transitions", script: $0.script) }
             + queries.map { LuaFile(folder: "queries", script: $0.script) }
@@ -176,7 +176,9 @@ struct LuaFilesTests {
         // What every script may answer is known to the backend.
         let common: Set = ["NO_TRACKER", "SCHEMA", "CLOCK"]
         let swift =
-            try ["Transitions/Renew", "Store/ScriptReply"].map { try Package.text("Sources/Belay/\($0).swift") }
+            try ["Transitions/Renew", "Transitions/Pause", "Store/ScriptReply"].map {
+                try Package.text("Sources/Belay/\($0).swift")
+            }
             .joined() + Package.text(file.swiftPath)
         let backend = try Package.text("Sources/Belay/Store/RedisBackend.swift")
         for word in words.subtracting(common) {

@@ -53,6 +53,23 @@ struct NamesTests {
         #expect(ordered[1] == "a")
     }
 
+    @Test("of a task may be made of its kind and an identifier, which is unique so")
+    func identifiers() throws {
+        let id = try TaskID(kind: "a/b", identifier: "1#2")
+        #expect(id == "a/b#1#2")
+        #expect(TaskRecord(id: id, kind: "a/b", state: .ready, created: Timestamp(microseconds: 1)).identifier == "1#2")
+        for (id, kind) in [("a#", "a"), ("b#1", "b")] as [(TaskID, KindName)] {
+            let record = TaskRecord(id: id, kind: kind, state: .ready, created: Timestamp(microseconds: 1))
+            #expect(record.identifier == String(id.description.dropFirst(2)))
+        }
+        let other = TaskRecord(id: "b#1", kind: "a", state: .ready, created: Timestamp(microseconds: 1))
+        #expect(other.identifier == nil)
+        #expect(try TaskID(kind: "k", identifier: String(repeating: "x", count: 254)).description.utf8.count == 256)
+        for bad in ["", "a\nb", "\0", String(repeating: "x", count: 255)] {
+            Self.refused(["identifier", "1 to 254 bytes"]) { _ = try TaskID(kind: "k", identifier: bad) }
+        }
+    }
+
     @Test("of a task or a kind survives JSON as plain text")
     func coding() throws {
         #expect(String(decoding: try JSONEncoder().encode(["a b"] as [TaskID]), as: UTF8.self) == #"["a b"]"#)
@@ -100,6 +117,17 @@ struct NamesTests {
         let names = Set((0..<100).map { _ in Host.workerName().description })
         #expect(names.count == 100)
         for name in names { _ = try WorkerName(name) }
+    }
+
+    @Test("of a lock is a fresh UUID of version 4 without its dashes, as a name of who acts is one word")
+    func words() throws {
+        let tokens = Set((0..<100).map { _ in Host.token() })
+        #expect(tokens.count == 100)
+        #expect(tokens.allSatisfy { $0.wholeMatch(of: /[0-9a-f]{12}4[0-9a-f]{3}[89ab][0-9a-f]{15}/) != nil })
+        let nonces = Set((0..<100).map { _ in Host.nonce() })
+        #expect(nonces.count == 100)
+        #expect(nonces.allSatisfy { $0.wholeMatch(of: /[0-9a-f]{12}/) != nil })
+        for token in tokens.union(nonces) { try Names.checkWord("token", token, limit: 32) }
     }
 
     @Test("of a namespace is taken", arguments: ["n", "9", "a.b_c-d", String(repeating: "n", count: 64)])

@@ -19,6 +19,10 @@ struct PolicyTests {
         KindPolicy(retry: .list((0..<32).map { .milliseconds($0) }, jitter: 0.001)),
         KindPolicy(keepSucceeded: nil, keepOther: nil),
         KindPolicy(keepSucceeded: .microseconds(1), keepOther: year * 10),
+        KindPolicy(timeout: .milliseconds(50)),
+        KindPolicy(timeout: year * 10, queueLimit: 1),
+        KindPolicy(queueLimit: 1_000_000_000, whenExhausted: .ignored),
+        KindPolicy(retry: .list([.zero]), whenExhausted: .ignored),
     ]
 
     static let bad: [(policy: KindPolicy, word: String)] = [
@@ -48,13 +52,19 @@ struct PolicyTests {
         (KindPolicy(keepSucceeded: .nanoseconds(999)), "retention"),
         (KindPolicy(keepOther: .seconds(-1)), "retention"),
         (KindPolicy(keepOther: year * 10 + .microseconds(1)), "retention"),
+        (KindPolicy(timeout: .zero), "timeout"),
+        (KindPolicy(timeout: .microseconds(49_999)), "timeout"),
+        (KindPolicy(timeout: year * 10 + .microseconds(1)), "timeout"),
+        (KindPolicy(queueLimit: 0), "queue limit"),
+        (KindPolicy(queueLimit: -1), "queue limit"),
+        (KindPolicy(queueLimit: 1_000_000_001), "queue limit"),
     ]
 
     @Test("within its limits is taken and survives being stored", arguments: good)
     func roundTrip(policy: KindPolicy) throws {
         try policy.validate()
         let text = PolicyText.encode(policy)
-        #expect(text.split(separator: " ").count == 10)
+        #expect(text.split(separator: " ").count == 13)
         #expect(try PolicyText.decode(text) == policy)
     }
 
@@ -66,24 +76,39 @@ struct PolicyTests {
     @Test(
         "is read as the scripts read it",
         arguments: [
-            (KindPolicy.default, "30000000 5 e 1000000 3600000000 2000 100 604800000000 2592000000000 -"),
+            (KindPolicy.default, "30000000 5 e 1000000 3600000000 2000 100 604800000000 2592000000000 - 0 0 x"),
             (
-                KindPolicy(retry: .fixed(.seconds(2)), keepOther: nil),
-                "30000000 5 f 2000000 2000000 1000 0 604800000000 0 -"
+                KindPolicy(retry: .fixed(.seconds(2)), keepOther: nil, timeout: .seconds(9), queueLimit: 7),
+                "30000000 5 f 2000000 2000000 1000 0 604800000000 0 - 9000000 7 x"
             ),
             (
-                KindPolicy(retry: .list([.zero, .microseconds(7)], jitter: 1), keepSucceeded: nil),
-                "30000000 5 l 0 0 1000 1000 0 2592000000000 0,7"
+                KindPolicy(
+                    retry: .list([.zero, .microseconds(7)], jitter: 1),
+                    keepSucceeded: nil,
+                    whenExhausted: .ignored
+                ),
+                "30000000 5 l 0 0 1000 1000 0 2592000000000 0,7 0 0 n"
             ),
         ]
     )
     func text(policy: KindPolicy, text: String) { #expect(PolicyText.encode(policy) == text) }
+
+    @Test("of ten words was stored before time-out, queue limit and end state existed, and has none")
+    func older() throws {
+        let text = "30000000 5 e 1000000 3600000000 2000 100 604800000000 2592000000000 -"
+        #expect(try PolicyText.decode(text) == .default)
+        let list = "30000000 5 l 0 0 1000 0 604800000000 2592000000000 0,7"
+        #expect(try PolicyText.decode(list) == KindPolicy(retry: .list([.zero, .microseconds(7)])))
+    }
 
     @Test(
         "that is stored in another form is a protocol error",
         arguments: [
             "", "1 2 3", "30000000 5 z 1 1 1 1 1 1 -", "30000000 5 e 1 1 1 1 1 1", "x 5 e 1 1 1 1 1 1 -",
             "30000000 5 l 0 0 1000 0 0 0 -", "30000000 5 l 0 0 1000 0 0 0 1,x", "30000000 5 e 1 1 1 1 1 -1 -",
+            "30000000 5 e 1 1 1 1 1 1 - 0", "30000000 5 e 1 1 1 1 1 1 - 0 0", "30000000 5 e 1 1 1 1 1 1 - 0 0 y",
+            "30000000 5 e 1 1 1 1 1 1 - x 0 x", "30000000 5 e 1 1 1 1 1 1 - 0 -1 x",
+            "30000000 5 e 1 1 1 1 1 1 - 0 0 x 0",
         ]
     )
     func malformed(text: String) {

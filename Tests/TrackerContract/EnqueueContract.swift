@@ -77,13 +77,19 @@ struct EnqueueContract {
                 attempts: nil,
                 trace: ["traceparent": "00-ab-cd-01"]
             )
-            var verb = Enqueue(nonce: "n", kinds: [(name: mail, policy: nil)], items: [item], payloadLimit: 100)
+            var verb = Enqueue(
+                nonce: "n",
+                actor: "anna",
+                kinds: [(name: mail, policy: nil)],
+                items: [item],
+                payloadLimit: 100
+            )
             for _ in 1...2 {
-                let twins = try await tracker.perform(verb)
-                #expect(twins.isEmpty)
+                let response = try await tracker.perform(verb)
+                #expect(response == Enqueue.Response())
             }
             verb.nonce = "m"
-            #expect(try await tracker.perform(verb) == [0])
+            #expect(try await tracker.perform(verb) == Enqueue.Response(duplicates: [0]))
             #expect(try await tracker.stats().kinds.map(\.total) == [1])
             #expect(try await tracker.take("a").trace == ["traceparent": "00-ab-cd-01"])
         }

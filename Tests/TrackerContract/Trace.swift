@@ -42,7 +42,9 @@ struct Step: Sendable, CustomStringConvertible {
     private static func answer<V: Verb>(of verb: V, from backend: any TrackerBackend) async -> String {
         do throws(TrackerError) {
             let answer = try await backend.perform(verb)
-            if let places = answer as? Set<Int> { return "\(places.sorted())" }
+            if let answer = answer as? Enqueue.Response {
+                return "\(answer.duplicates.sorted()) \(answer.full.sorted { $0.key < $1.key })"
+            }
             return "\(answer)"
         } catch {
             return error.code == .protocolViolation || error.code == .server ? "\(error)" : "error \(error.code)"

@@ -5,19 +5,21 @@ import BelayTestKit
 /// Makes a trace from a seed: always the same, with the handles that the reference model gives out on the way.
 struct TraceGenerator {
     private(set) var steps: [Step] = []
-    private var random: SplitMix
+    var random: SplitMix
+    var now = ManualClock().now
     private var model = InMemoryState(payloadLimit: Limits.defaultPayloadBytes)
-    private var now = ManualClock().now
     /// Locks that were given out, the latest last.
-    private var handles: [ClaimHandle] = []
-    private var expiries: [Timestamp] = []
-    private var cursors: [String] = []
+    private(set) var handles: [ClaimHandle] = []
+    /// Moments that matter: ends of leases and of attempts' times, the latest last.
+    private var ends: [Timestamp] = []
+    /// Searches that go on.
+    private var searches: [Find] = []
     /// What was sent so far, with what it does to the model.
     private var sent: [(step: Step, apply: (inout InMemoryState, Timestamp) -> Void)] = []
 
-    private static let ids: [TaskID] = ["a", "b", "c", "ü", "task-with-a-longer-id", "{f}:0"]
-    private static let kinds: [KindName] = ["mail", "thumb:1", "Zip"]
-    private static let workers = (1...4).map { WorkerName(host: "host", pid: Int32($0), nonce: "w") }
+    static let ids: [TaskID] = ["a", "b", "mail#c", "ü", "task-with-a-longer-id", "{f}:0"]
+    static let kinds: [KindName] = ["mail", "thumb:1", "Zip"]
+    static let workers = (1...4).map { WorkerName(host: "host", pid: Int32($0), nonce: "w") }
 
     init(seed: UInt64) {
         random = SplitMix(state: seed)
@@ -29,14 +31,14 @@ struct TraceGenerator {
         var generator = TraceGenerator(seed: seed)
         for kind in kinds.prefix(2) { generator.send(Define(kind: kind, policy: generator.policy(), replace: false)) }
         for number in 1...count {
-            generator.step()
+            generator.random.pick(menu)(&generator)
             if number.isMultiple(of: 20) { generator.lookAtAll() }
         }
         return generator.steps
     }
 
     @discardableResult
-    private mutating func send<V: Verb>(_ verb: V) -> V.Response? {
+    mutating func send<V: Verb>(_ verb: V) -> V.Response? {
         let step = Step.call(verb)
         steps.append(step)
         sent.append((step, { model, now in _ = try? model.apply(verb, now: now) }))
@@ -50,59 +52,33 @@ struct TraceGenerator {
 
     // MARK: - Random steps
 
-    private mutating func step() {
-        switch random.below(100) {
-        case ..<16: enqueue()
-        case ..<32: claim()
-        case ..<38: acquire()
-        case ..<43: renew()
-        case ..<46: progress()
-        case ..<53: complete()
-        case ..<62: fail()
-        case ..<66: send(Release(handles: someHandles(), delay: random.chance(2) ? delay() : nil))
-        case ..<69: send(SnoozeTasks(items: someHandles().map { ($0, delay()) }))
-        case ..<73: send(Cancel(ids: someIDs(), reason: random.pick(["", "because"])))
-        case ..<77: send(Retry(ids: someIDs(), budget: random.pick([.fresh, .kept])))
-        case ..<81: send(Reap(limit: random.pick([1, 2, 10]), estimatedNow: estimate()))
-        case ..<83: send(Purge(limit: random.pick([1, 2, 10])))
-        case ..<85: send(Define(kind: random.pick(Self.kinds), policy: policy(), replace: random.chance(2)))
-        case ..<91: again()
-        case ..<94: query()
-        default: moveClock()
-        }
-        if random.chance(400) { destroy() }
-    }
+    private typealias RandomStep = @Sendable (inout TraceGenerator) -> Void
+
+    /// Every sort of step as often as its share.
+    private static let menu: [RandomStep] = {
+        let shares: [(Int, RandomStep)] = [
+            (14, { $0.enqueue() }), (14, { $0.claim() }), (9, { $0.acquire() }), (6, { $0.renew() }),
+            (2, { $0.progress() }), (6, { $0.complete() }), (9, { $0.fail() }), (4, { $0.giveBack() }),
+            (7, { $0.shiftHeld() }), (8, { $0.shift() }), (4, { $0.save() }), (3, { $0.log() }),
+            (4, { $0.cancel() }), (5, { $0.retry() }), (2, { $0.delete() }), (1, { $0.undefine() }),
+            (4, { $0.reap() }), (2, { $0.purge() }), (2, { $0.define() }),
+            (6, { $0.again() }), (5, { $0.query() }), (9, { $0.moveClock() }),
+            (1, { if $0.random.chance(4) { $0.destroy() } }),
+        ]
+        return shares.flatMap { share, step in Array(repeating: step, count: share) }
+    }()
 
     private mutating func destroy() {
         steps.append(.destroy)
         _ = try? model.apply(Destroy(), now: now)
     }
 
-    private mutating func enqueue() {
-        let names = random.chance(4) ? Array(Self.kinds.shuffled(using: &random).prefix(2)) : [random.pick(Self.kinds)]
-        let kinds = names.map { (name: $0, policy: random.chance(3) ? nil : policy()) }
-        let items = (0..<random.pick([1, 1, 2, 3])).map { _ in
-            Enqueue.Item(
-                id: random.pick(Self.ids),
-                kind: random.below(kinds.count),
-                due: due(),
-                priority: random.pick([5, 5, 0, 9, 4]),
-                payload: body(),
-                attempts: random.chance(4) ? random.pick([1, 2]) : nil,
-                trace: random.chance(4) ? ["traceparent": "00-1=2-3"] : [:]
-            )
-        }
-        let nonce = random.chance(3) ? nil : "n\(random.below(8))"
-        send(Enqueue(nonce: nonce, kinds: kinds, items: items, payloadLimit: Limits.defaultPayloadBytes))
-    }
-
     private mutating func claim() {
         var kinds = Array(Self.kinds.shuffled(using: &random).prefix(random.pick([1, 2, 3, 3])))
         if random.chance(8) { kinds.append("unknown") }
         if random.chance(8) { kinds.append(kinds[0]) }
-        let token = self.token()
         let verb = ClaimMany(
-            token: token,
+            token: token(),
             worker: random.pick(Self.workers),
             count: random.pick([1, 1, 2, 4]),
             kinds: kinds,
@@ -110,52 +86,40 @@ struct TraceGenerator {
             lane: random.below(2),
             wait: random.chance(2) ? .seconds(1) : nil,
             mayBeWaiting: random.chance(2),
+            order: order(),
             estimatedNow: estimate()
         )
         for claim in send(verb)?.claims ?? [] { note(claim) }
     }
 
     private mutating func acquire() {
-        let options = AcquireOptions(rawValue: random.below(16) & random.below(16))
+        let id = random.pick(Self.ids)
+        let held = random.chance(8) ? token() : handles.last { $0.id == id }?.token
         let verb = Acquire(
-            id: random.pick(Self.ids),
+            id: id,
             token: token(),
             worker: random.pick(Self.workers),
             lease: random.chance(3) ? lease() : nil,
-            options: options
+            options: AcquireOptions(rawValue: random.below(16) & random.below(16)),
+            held: random.chance(3) ? held : nil
         )
         if case .claimed(let claim)? = send(verb) { note(claim) }
     }
 
     private mutating func note(_ claim: Claim) {
         handles.append(claim.handle)
-        expiries.append(claim.expires)
+        ends.append(claim.expires)
+        if let deadline = record(of: claim.id)?.deadline { ends.append(deadline) }
     }
 
-    private mutating func renew() { send(Renew(items: someHandles().map { ($0, lease()) })) }
-
-    private mutating func progress() {
-        let fraction = random.chance(4) ? nil : Double(random.below(1001)) / 1000
-        for handle in someHandles().prefix(1) {
-            send(Progress(handle: handle, fraction: fraction, message: random.pick(["", "half"])))
-        }
+    private mutating func renew() {
+        let handles = someHandles()
+        send(Renew(items: handles.map { ($0, lease()) }))
+        for handle in handles { if let end = record(of: handle.id)?.leaseExpires { ends.append(end) } }
     }
 
-    private mutating func complete() {
-        send(Complete(items: someHandles().map { ($0, body()) }, payloadLimit: Limits.defaultPayloadBytes))
-    }
-
-    private mutating func fail() {
-        let items = someHandles().map { handle in
-            let text = random.pick(["", "no such file", String(repeating: "\"ä", count: 4000)])
-            let failure = TaskFailure(type: "error", message: text, backtrace: ["main"], host: "h", pid: 1)
-            let delay = random.chance(3) ? self.delay() : nil
-            let disposition: FailureDisposition = random.pick([
-                .retry(after: delay), .retry(), .retry(), .exhaust, .cancelled,
-            ])
-            return Fail.Item(handle: handle, failure: failure, disposition: disposition)
-        }
-        send(Fail(items: items))
+    mutating func record(of id: TaskID) -> TaskRecord? {
+        (try? model.apply(Get(ids: [id]), now: now))?.first ?? nil
     }
 
     /// Sends one of the latest calls a second time, as after a lost reply.
@@ -167,126 +131,76 @@ struct TraceGenerator {
     }
 
     private mutating func query() {
-        switch random.below(4) {
-        case 0: send(Peek(kinds: [random.pick(Self.kinds), random.pick(Self.kinds)], limit: random.pick([1, 2, 5])))
+        switch random.below(6) {
+        case 0:
+            send(
+                Peek(
+                    kinds: [random.pick(Self.kinds), random.pick(Self.kinds)],
+                    limit: random.pick([1, 2, 5]),
+                    order: order(),
+                    scheduled: random.chance(2)
+                )
+            )
         case 1: send(Stats())
         case 2: send(Attempts(id: random.pick(Self.ids)))
+        case 3: send(Logs(id: random.pick(Self.ids)))
         default: find()
         }
     }
 
+    /// Begins a search, or goes on with one, mostly as it was begun.
     private mutating func find() {
-        let cursor = random.chance(3) ? nil : cursors.isEmpty ? nil : random.pick(cursors)
-        let verb = Find(
+        var verb = Find(
             kinds: random.chance(2) ? [] : [random.pick(Self.kinds)],
             states: random.chance(2)
-                ? TaskState.allCases : Array(TaskState.allCases.shuffled(using: &random).prefix(2)),
+                ? TaskState.allCases : Array(TaskState.allCases.shuffled(using: &random).prefix(3)),
+            order: random.pick(FindOrder.allCases),
             limit: random.pick([1, 2, 3]),
-            cursor: random.chance(20) ? random.pick(["nonsense", "a\nb\nc"]) : cursor
+            cursor: random.chance(10)
+                ? random.pick(["nonsense", "q 1", "z 1 a", "q -1 a", "q 99999999999999999999 a"]) : nil
         )
-        if let next = send(verb)?.cursor { cursors.append(next) }
+        if !searches.isEmpty, random.chance(2) {
+            let search = random.pick(searches)
+            if random.chance(10) { verb.cursor = search.cursor } else { verb = search }
+        }
+        guard let next = send(verb)?.cursor else { return }
+        verb.cursor = next
+        searches = searches.suffix(3) + [verb]
     }
 
     private mutating func moveClock() {
-        switch random.below(10) {
+        switch random.below(12) {
         case ..<2: move(.microseconds(random.below(2)))
         case ..<4: move(.milliseconds(random.below(2000)))
         case ..<6: move(.seconds(random.below(60)))
         case 6: move(.seconds(random.pick([-1, -5, -15])))
         case 7: move(.seconds(random.pick([3600, 86_400])))
-        default:
-            // To the very end of a lease, or a moment before it.
-            guard let expires = expiries.last, expires > now else { return }
-            move(.microseconds((expires - now).microseconds - random.below(2)))
+        default: moveToEnd()
         }
+    }
+
+    /// To the very end of a lease or an attempt's time, or a moment before it.
+    private mutating func moveToEnd() {
+        let coming = ends.suffix(6).filter { $0 > now }
+        guard !coming.isEmpty else { return }
+        move(.microseconds((random.pick(coming) - now).microseconds - random.below(2)))
+    }
+
+    private mutating func reap() {
+        if random.chance(2) { moveToEnd() }
+        send(Reap(limit: random.pick([1, 2, 10]), estimatedNow: estimate()))
     }
 
     /// Every query on everything.
     private mutating func lookAtAll() {
         send(Get(ids: Self.ids))
-        for id in Self.ids { send(Attempts(id: id)) }
+        for id in Self.ids {
+            send(Attempts(id: id))
+            send(Logs(id: id))
+        }
         send(Stats())
         send(Kinds())
-        send(Find(kinds: [], states: TaskState.allCases, limit: 500, cursor: nil))
-        send(Peek(kinds: Self.kinds, limit: 10))
+        send(Find(kinds: [], states: TaskState.allCases, order: .oldestFirst, limit: 500, cursor: nil))
+        send(Peek(kinds: Self.kinds, limit: 10, order: .due, scheduled: true))
     }
-
-    // MARK: - Random values
-
-    private mutating func token() -> String {
-        let text = String(random.next(), radix: 16)
-        return text + String(repeating: "0", count: 32 - text.utf8.count)
-    }
-
-    /// Mostly the latest locks, sometimes with a wrong token or fence.
-    private mutating func someHandles() -> [ClaimHandle] {
-        guard !handles.isEmpty else { return [ClaimHandle(id: Self.ids[0], token: token(), fence: 1)] }
-        return (0..<random.pick([1, 1, 2, 3])).map { _ in
-            var handle = handles[handles.count - 1 - random.below(min(handles.count, 4))]
-            if random.chance(20) { handle.token = token() }
-            if random.chance(20) { handle.fence += random.pick([-1, 1]) }
-            return handle
-        }
-    }
-
-    private mutating func someIDs() -> [TaskID] { (0..<random.pick([1, 1, 2])).map { _ in random.pick(Self.ids) } }
-    private mutating func lease() -> Duration {
-        random.pick([.milliseconds(50), .seconds(1), .seconds(10), .seconds(3600)])
-    }
-    private mutating func delay() -> Duration { random.pick([.zero, .milliseconds(700), .seconds(5), .seconds(100)]) }
-
-    private mutating func due() -> Enqueue.Due {
-        switch random.below(5) {
-        case 0: .after(delay())
-        case 1: .at(now + .seconds(random.pick([-10, 0, 3])))
-        default: .now
-        }
-    }
-
-    private mutating func estimate() -> Timestamp? {
-        random.chance(3) ? nil : random.chance(12) ? now + .seconds(random.pick([-10, -11, -60])) : now
-    }
-
-    /// Sizes about the borders between the places where a body may lie.
-    private mutating func body() -> Body {
-        let size = random.pick([0, 1, 64, 65, 128, 129, 192, 193, 256, 257, 1000])
-        let bytes = (0..<size).map { _ in UInt8(truncatingIfNeeded: random.next()) }
-        return Body(bytes: bytes, contentType: random.pick([Body.json, Body.json, "text/plain"]))
-    }
-
-    private mutating func policy() -> KindPolicy {
-        let jitter = random.pick([0, 0.1, 0.333, 1])
-        let retry: RetryPolicy = random.pick([
-            .exponential(base: .milliseconds(100), factor: 1.7, cap: .seconds(20), jitter: jitter),
-            .exponential(base: .seconds(1), factor: 3, cap: .seconds(3600), jitter: jitter),
-            .fixed(.seconds(2), jitter: jitter), .fixed(.zero),
-            .list([.seconds(1), .milliseconds(10), .seconds(30)], jitter: jitter),
-        ])
-        return KindPolicy(
-            lease: lease(),
-            attempts: random.pick([1, 2, 3, 5]),
-            retry: retry,
-            keepSucceeded: random.pick([nil, .seconds(20), .seconds(86_400)]),
-            keepOther: random.pick([nil, .seconds(20), .seconds(86_400)])
-        )
-    }
-}
-
-/// Random numbers that a seed always gives again.
-struct SplitMix: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(state: UInt64) { self.state = state }
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var z = state
-        z = (z ^ z >> 30) &* 0xbf58_476d_1ce4_e5b9
-        z = (z ^ z >> 27) &* 0x94d0_49bb_1331_11eb
-        return z ^ z >> 31
-    }
-
-    mutating func below(_ bound: Int) -> Int { Int(next() % UInt64(bound)) }
-    mutating func chance(_ oneIn: Int) -> Bool { below(oneIn) == 0 }
-    mutating func pick<T>(_ values: [T]) -> T { values[below(values.count)] }
 }

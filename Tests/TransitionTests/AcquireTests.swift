@@ -122,6 +122,8 @@ struct AcquireTests {
             try await f.tracker.fail(claims[1].handle, failure, .exhaust)
             try await f.enqueue("c")
             _ = try await f.tracker.cancel(["c"])
+            try await f.bring("d", to: .ignored)
+            #expect(try await f.unchanged(f.acquire("d", token: "2")) == .refused(.ended(.ignored)))
             #expect(try await f.unchanged(f.acquire("a")) == .refused(.ended(.succeeded)))
             #expect(try await f.unchanged(f.acquire("a", options: .force)) == .refused(.ended(.succeeded)))
             #expect(try await f.unchanged(f.acquire("b", token: "2")) == .refused(.ended(.exhausted)))
@@ -129,7 +131,7 @@ struct AcquireTests {
         }
     }
 
-    @Test("takes an exhausted or cancelled task by force, counting on")
+    @Test("takes an exhausted, cancelled or ignored task by force, counting on")
     func force() async throws {
         try await TrackerFixture.run { f async throws in
             let claim = try await f.running("b")
@@ -140,6 +142,38 @@ struct AcquireTests {
             #expect(try await f.claim("c", token: "2", options: .force).attempt == 1)
             #expect(try await f.record("b").failures == 1)
             #expect(try await f.record("c").cancelReason == nil)
+            try await f.bring("d", to: .ignored)
+            #expect(try await f.twice(f.acquire("d", token: "2", options: .force)) != .refused(.ended(.ignored)))
+            #expect(try await f.state("d") == .running)
+        }
+    }
+
+    @Test("is refused by an operator’s pause, whatever it may pass over")
+    func paused() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.bring("a", to: .parked)
+            for options in [[], .force, .restart, .ignoreDue, .ignoreLock, AcquireOptions(rawValue: 15)] {
+                let verb = f.acquire("a", token: "2", options: options, held: "token")
+                #expect(try await f.unchanged(verb) == .refused(.paused))
+            }
+            #expect("\(ClaimRefusal.paused)" == "paused")
+        }
+    }
+
+    @Test(
+        "tells a lock before the end that comes after it: of a spent task, and of a cancelled one",
+        arguments: [1, 2]
+    )
+    func lockFirst(attempts: Int) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("a", attempts: attempts)
+            let claim = try await f.claim("a")
+            if attempts == 2 { _ = try await f.tracker.cancel(["a"]) }
+            let verb = f.acquire("a", token: "2")
+            #expect(try await f.unchanged(verb) == .refused(.locked(until: claim.expires, by: "host:1:a")))
+            f.clock.advance(by: .seconds(10))
+            let end: TaskState = attempts == 1 ? .exhausted : .cancelled
+            #expect(try await f.twice(verb) == .refused(.ended(end)))
         }
     }
 

@@ -62,7 +62,7 @@ struct AttemptsTests {
             let failure = TaskFailure(
                 type: "a b\nc",
                 message: "“quotes” \"\\ \0 \r\n 🧗 \u{1}",
-                backtrace: ["one", "", "three\n"],
+                backtrace: ["one", "", "three"],
                 host: "h",
                 pid: 7
             )
@@ -81,6 +81,20 @@ struct AttemptsTests {
             let attempt = try #require(try await f.tracker.attempts(of: "a")?.first)
             #expect(attempt.failure == TaskFailure(type: "text", message: "Traceback: no"))
             #expect(attempt.nextRun == nil)
+        }
+    }
+
+    @Test("reads an attempt of an older version, whose backtrace stood in the error")
+    func older() async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            try await f.tracker.fail(claim.handle, failure)
+            let error = #"{"backtrace":["x","y"],"message":"m","type":"t"}"#
+            try await f.command("LSET", "a:a", "0", "1 2 3 4 failed worker 9\n" + error)
+            let attempt = try #require(try await f.tracker.attempts(of: "a")?.first)
+            #expect(attempt.failure == TaskFailure(type: "t", message: "m", backtrace: ["x", "y"]))
+            #expect(attempt.nextRun == Timestamp(microseconds: 9))
+            #expect(try await f.record("a").lastFailure == attempt)
         }
     }
 }

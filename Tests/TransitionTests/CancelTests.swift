@@ -60,20 +60,25 @@ struct CancelTests {
         }
     }
 
-    @Test("tells the holder at once on its wake channel")
-    func wakesHolder() async throws {
+    @Test("ends, asks or tells, as the task stands", arguments: Place.allCases)
+    func places(place: Place) async throws {
         try await TrackerFixture.run { f async throws in
-            _ = try await f.running()
-            let channel = f.keyspace.wakeChannel(f.worker)
-            let subscription = f.redis.subscribe(to: [channel], routedBy: f.keyspace.header)
-            for await event in subscription {
-                switch event {
-                case .subscribed: _ = try await f.tracker.cancel(["a"])
-                case .message(let from, let payload):
-                    #expect(from == channel)
-                    #expect(payload == Array("cancel".utf8))
-                    return
+            try await f.bring("a", to: place)
+            let verb = Cancel(ids: ["a"], reason: "no")
+            switch place {
+            case .ready, .parked:
+                let events = try await f.events { () async throws in
+                    #expect(try await f.twice(verb) == [.cancelled])
                 }
+                #expect(events == ["cancelled k a | no"])
+                #expect(try await f.whereabouts("a") == ["c", "c:k"])
+                #expect(try await f.dump().list("l:a").last == "\(f.now) cancelled op -\nno")
+            case .running, .held:
+                #expect(try await f.twice(verb) == [.requested])
+                #expect(try await f.whereabouts("a") == [place.rawValue, place.index])
+                #expect(try await f.dump().list("l:a").last == "\(f.now) cancel-requested op -\nno")
+            case .cancelled: #expect(try await f.unchanged(verb) == [.cancelled])
+            default: #expect(try await f.unchanged(verb) == [.ended(place.state)])
             }
         }
     }

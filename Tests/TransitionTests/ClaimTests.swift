@@ -146,6 +146,15 @@ struct ClaimTests {
         }
     }
 
+    @Test("takes what waits and nothing else", arguments: Place.allCases)
+    func places(place: Place) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.bring("a", to: place)
+            let claims = try await f.tracker.claim(["k"], limit: 5)
+            #expect(claims.map(\.id) == (place == .ready ? ["a"] : []))
+        }
+    }
+
     @Test("takes a lease of the caller's choice within its bounds")
     func lease() async throws {
         try await TrackerFixture.run { f async throws in

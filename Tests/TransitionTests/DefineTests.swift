@@ -25,6 +25,13 @@ struct DefineTests {
         try await TrackerFixture.run { f async throws in
             try await f.unchanged(Define(kind: "k", policy: TrackerFixture.policy, replace: false))
             try await f.unchanged(Define(kind: "k", policy: TrackerFixture.policy, replace: true))
+            for change in [\.timeout, \.keepOther] as [WritableKeyPath<KindPolicy, Duration?>] {
+                var policy = TrackerFixture.policy
+                policy[keyPath: change] = .seconds(1)
+                await #expect(throws: TrackerError.self) {
+                    try await f.unchanged(Define(kind: "k", policy: policy, replace: false))
+                }
+            }
             await #expect { try await f.unchanged(Define(kind: "k", policy: Self.other, replace: false)) } throws: {
                 let error = $0 as? TrackerError
                 return error?.code == .kindConflict && error?.message.contains(PolicyText.encode(Self.other)) == true

@@ -12,6 +12,8 @@ struct DestroyTests {
             try await TrackerFixture.run { f in
                 try await f.enqueue(count: 300)
                 _ = try await f.running("held")
+                _ = try await DeleteTests.whole("whole", in: f)
+                for place in Place.allCases { try await f.bring(TaskID(trusted: place.rawValue), to: place) }
                 let claim = try await f.running("failed")
                 try await f.tracker.fail(claim.handle, failure)
                 try await f.tracker.destroy()

@@ -29,9 +29,17 @@ struct EnqueueTests {
     static func verb(
         _ items: [Enqueue.Item],
         nonce: String? = "nonce",
+        message: String = "",
         kinds: [(name: KindName, policy: KindPolicy?)] = [("k", nil)]
     ) -> Enqueue {
-        Enqueue(nonce: nonce, kinds: kinds, items: items, payloadLimit: 4096)
+        Enqueue(
+            nonce: nonce,
+            actor: TrackerFixture.actor,
+            message: message,
+            kinds: kinds,
+            items: items,
+            payloadLimit: 4096
+        )
     }
 
     @Test("writes the record and the index of a task that is due now")
@@ -81,10 +89,27 @@ struct EnqueueTests {
     @Test("answers a repeat as the first request, and refuses the same id of another request")
     func duplicates() async throws {
         try await TrackerFixture.run { f async throws in
-            #expect(try await f.twice(Self.verb([Self.item("a"), Self.item("b")])) == [])
+            #expect(try await f.twice(Self.verb([Self.item("a"), Self.item("b")])) == Enqueue.Response())
             let other = Self.verb([Self.item("b"), Self.item("c")], nonce: "other")
-            #expect(try await f.twice(other) == [0])
+            #expect(try await f.twice(other).duplicates == [0])
             #expect(try await f.dump().index("q:5:k").keys.sorted() == ["a", "b", "c"])
+        }
+    }
+
+    @Test("puts a message into the logs of the tasks that it creates, in the name of the actor, and of no others")
+    func message() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("a")
+            f.clock.advance(by: .seconds(1))
+            let longest = String(repeating: "x", count: 1024)
+            try await f.twice(Self.verb([Self.item("a"), Self.item("b")], message: longest))
+            #expect(try await f.dump().list("l:b") == ["\(f.now) enqueued op -\n" + longest])
+            #expect(try await f.dump().keys["l:a"] == nil)
+            let line = LogLine(time: f.clock.now, event: "enqueued", state: .ready, actor: "op", message: longest)
+            #expect(try await f.tracker.log(of: "b") == [line])
+            await #expect(throws: TrackerError.self) {
+                try await f.tracker.enqueue([NewTask("k")], message: longest + "x")
+            }
         }
     }
 
@@ -106,7 +131,7 @@ struct EnqueueTests {
             let items = [
                 Self.item("a", payload: Body(text: "1")), Self.item("b"), Self.item("a", payload: Body(text: "2")),
             ]
-            #expect(try await f.twice(Self.verb(items)) == [2])
+            #expect(try await f.twice(Self.verb(items)).duplicates == [2])
             #expect(try await f.record("a").payload == Body(text: "1"))
         }
     }
@@ -158,63 +183,6 @@ struct EnqueueTests {
             try await f.send(Self.verb((0...9).map { Self.item("p\($0)", priority: $0) }))
             #expect(try await f.dump().header["q:k"]?.sorted() == Array("0123456789"))
             for priority in 0...9 { #expect(try await f.dump().index("q:\(priority):k").count == 1) }
-        }
-    }
-
-    @Test("takes a payload at the limit, and refuses one byte more without a trace of the batch")
-    func payloadLimit() async throws {
-        try await TrackerFixture.run(payloadLimit: 1000) { f async throws in
-            let fits = Body(bytes: Array(repeating: 7, count: 1000))
-            let over = Body(bytes: Array(repeating: 7, count: 1001))
-            try await f.enqueue("fits", payload: fits)
-            #expect(try await f.record("fits").payload == fits)
-            let before = try await f.dump()
-            let options = EnqueueOptions(id: "over")
-            await #expect {
-                try await f.tracker.enqueue([NewTask("k"), NewTask("k", payload: over, options: options)])
-            } throws: {
-                let error = $0 as? TrackerError
-                return error?.code == .tooLarge
-                    && error?.message.contains("“over” has 1001 bytes; allowed: 1000") == true
-            }
-            // A client that does not check is refused by the script.
-            let verb = Self.verb([Self.item("b"), Self.item("over", payload: over)])
-            await #expect { try await f.send(verb) } throws: {
-                let error = $0 as? TrackerError
-                return error?.code == .tooLarge
-                    && error?.message.contains("“over” has 1001 bytes; allowed: 1000") == true
-            }
-            #expect(try await f.reply(verb)[1].int == f.now, "the second element of an answer is the time")
-            #expect(try await f.dump().changes(since: before) == [])
-        }
-    }
-
-    @Test(
-        "keeps payloads of every size exactly",
-        arguments: [0, 1, 63, 64, 65, 128, 129, 192, 193, 255, 256, 257, 4096]
-    )
-    func payloadSizes(size: Int) async throws {
-        try await TrackerFixture.run { f async throws in
-            let body = Body(bytes: (0..<size).map { UInt8(truncatingIfNeeded: 255 - $0) }, contentType: "application/x")
-            try await f.enqueue("a", payload: body)
-            #expect(try await f.record("a").payload == body)
-            let dump = try await f.dump()
-            #expect(dump.string("b:a")?.count == (size > 256 ? size : nil))
-            #expect(dump.record("a")?["P"] == (size > 256 ? "\(size)" : nil))
-            #expect(dump.record("a")?["p"] == nil || (1...256).contains(size))
-            #expect(try await f.claim("a").payload == body)
-        }
-    }
-
-    @Test("keeps NUL, line ends and bytes that are no UTF-8 in a payload")
-    func rawBytes() async throws {
-        try await TrackerFixture.run { f async throws in
-            let bodies = [[0], [0xff, 0xfe], Array("\r\n\n\0$5".utf8), [0xc3], Array(0...255) + [0]].map {
-                Body(bytes: $0)
-            }
-            let outcomes = try await f.tracker.enqueue(bodies.map { NewTask("k", payload: $0) })
-            #expect(try await f.tracker.get(outcomes.map(\.id)).map(\.?.payload) == bodies)
-            #expect(Set(try await f.tracker.claim(["k"], limit: 10).map(\.payload)) == Set(bodies))
         }
     }
 
@@ -333,58 +301,6 @@ struct EnqueueTests {
             // Nobody listens here, so each told worker is passed over for the next.
             try await f.enqueue("now")
             #expect(try await f.dump().index("i:k").count == 0)
-        }
-    }
-
-    @Test("is refused at maxmemory, where all that ends or hands on tasks still works")
-    func outOfMemory() async throws {
-        try await withPrivateRedisServer { server in
-            let redis = RedisClient(configuration: try RedisConfiguration(url: server.url))
-            let f = try TrackerFixture(url: server.url, redis: redis)
-            try await f.tracker.define("k", policy: TrackerFixture.policy)
-            var claims: [Claim] = []
-            for number in 0..<9 { claims.append(try await f.running(TaskID(trusted: "t\(number)"))) }
-            try await f.enqueue("waiting")
-            try await f.enqueue("named")
-            f.clock.advance(by: .seconds(2))
-            _ = try await redis.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
-
-            let before = try await f.dump()
-            let large = Body(bytes: Array(repeating: 1, count: 500))
-            await #expect { try await f.tracker.enqueue([NewTask("k", payload: large), NewTask("k")]) } throws: {
-                let error = $0 as? TrackerError
-                return error?.code == .server && error?.message.contains("OOM") == true && error?.outcome == .nothing
-            }
-            #expect(try await f.dump().changes(since: before) == [])
-
-            #expect(try await f.tracker.complete(claims[0].handle.withOldFence) == .stale)
-            #expect(try await f.tracker.complete(claims[0].handle, result: large) == .accepted)
-            f.clock.advance(by: .seconds(2))
-            #expect(try await f.tracker.renew([claims[1], claims[2]]) == [.renewed, .renewed])
-            #expect(try await f.tracker.fail(claims[1].handle, failure) == .ready(due: f.moment(.seconds(1))))
-            #expect(try await f.tracker.release([claims[2].handle]) == [.ready(due: claims[2].due)])
-            #expect(
-                try await f.tracker.snooze(claims[3].handle, for: .seconds(5)) == .ready(due: f.moment(.seconds(5)))
-            )
-            #expect(try await f.tracker.progress(claims[4].handle, 0.5) == .accepted)
-            #expect(try await f.tracker.cancel(["t4"]) == [.requested])
-            #expect(try await f.tracker.cancel(["t3"]) == [.cancelled])
-            #expect(try await f.send(f.acquire("named", token: "n", lease: .seconds(60))) != .refused(.notFound))
-            #expect(try await f.send(f.claimMany(5, token: "m", lease: .seconds(60))).claims.count == 2)
-            try await f.send(f.claimMany(token: "e", wait: .seconds(1)))
-            f.clock.advance(by: .seconds(6))
-            #expect(try await f.tracker.reap().items.count == 5)
-            #expect(try await f.send(Reap(limit: 5, estimatedNow: Timestamp(microseconds: 0))).items == [])
-            #expect(try await f.tracker.retry(["t3"]) == [.ready])
-            #expect(try await f.tracker.cancel(["t3"]) == [.cancelled])
-            f.clock.advance(by: .seconds(7200))
-            #expect(try await f.tracker.purge().items.count == 3)
-
-            _ = try await redis.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
-            #expect(try await f.tracker.enqueue([NewTask("k")]).count == 1)
-            Invariants.check(try await f.dump(), sourceLocation: #_sourceLocation)
-            await f.tracker.close()
-            await redis.close()
         }
     }
 

@@ -5,8 +5,14 @@ import Testing
 
 @Suite("fail")
 struct FailTests {
-    static func verb(_ handles: [ClaimHandle], _ disposition: FailureDisposition = .retry()) -> Fail {
-        Fail(items: handles.map { Fail.Item(handle: $0, failure: failure, disposition: disposition) })
+    static func verb(
+        _ handles: [ClaimHandle],
+        _ disposition: FailureDisposition = .retry(),
+        backtrace: [String] = []
+    ) -> Fail {
+        var error = failure
+        error.backtrace = backtrace
+        return Fail(items: handles.map { Fail.Item(handle: $0, failure: error, disposition: disposition) })
     }
 
     /// Claims the task and fails it, again and again; the delays that the server gave, µs.
@@ -241,28 +247,6 @@ struct FailTests {
             #expect(try await Self.delays(23, of: "a", in: f).count == 23)
             let attempts = try #require(try await f.tracker.attempts(of: "a"))
             #expect(attempts.map(\.number) == Array(4...23))
-        }
-    }
-
-    @Test("keeps an error of 16 KiB, and refuses one byte more for the whole batch")
-    func errorLimit() async throws {
-        try await TrackerFixture.run { f async throws in
-            let claim = try await f.running()
-            for (bytes, isTaken) in [(16_385, false), (16_384, true)] {
-                var call = ScriptCall(f.keyspace)
-                call.keys([claim.id])
-                call.append(claim.handle)
-                call.append("r")
-                call.append("")
-                call.append(bytes: Array(repeating: 0x78, count: bytes))
-                call.append(f.now)
-                let request = RawRequest(script: Fail.script, keyCount: call.keyCount, arguments: call.arguments)
-                let before = try await f.dump()
-                let words = try #require(try await f.send(request).elements)
-                #expect(words[0].string == (isTaken ? "OK" : "TOO_LARGE"))
-                if !isTaken { #expect(try await f.dump().changes(since: before) == []) }
-            }
-            #expect(try await f.record("a").lastFailure?.failure?.message.utf8.count == 16_384)
         }
     }
 

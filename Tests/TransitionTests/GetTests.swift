@@ -37,6 +37,54 @@ struct GetTests {
         }
     }
 
+    @Test("tells what its holder saved and answered so far, while it runs")
+    func heldBodies() async throws {
+        try await TrackerFixture.run(policy: KindPolicy(lease: .seconds(10), timeout: .seconds(60))) { f async throws in
+            let claim = try await f.running()
+            let (data, response) = (Body(bytes: Array(repeating: 3, count: 300)), Body(text: "half"))
+            #expect(try await f.tracker.save(claim.handle, data: data) == .accepted)
+            #expect(try await f.tracker.respond(claim.handle, response) == .accepted)
+            let record = try #require(try await f.twice(Get(ids: ["a"]))[0])
+            #expect(record.data == data)
+            #expect(record.result == response)
+            #expect(record.deadline == f.moment(.seconds(60)))
+            try await f.tracker.fail(claim.handle, failure, .exhaust)
+            let after = try await f.record("a")
+            #expect(after.data == data)
+            #expect(after.deadline == nil)
+        }
+    }
+
+    @Test("tells each state by its name and its code", arguments: Place.allCases)
+    func states(place: Place) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.bring("a", to: place)
+            let record = try await f.record("a")
+            #expect(record.state == place.state)
+            let codes: [Place: Int] = [
+                .ready: 0, .running: 10, .exhausted: 30, .succeeded: 40, .ignored: 50, .held: 60, .parked: 60,
+                .cancelled: 70,
+            ]
+            #expect(record.status.rawValue == codes[place])
+            #expect((record.leaseExpires != nil) == place.isHeld)
+            #expect(try await f.tracker.find().tasks.map(\.status) == [record.status])
+        }
+    }
+
+    @Test("tells a task that waits for another attempt as failed, after a failure and after a crash")
+    func failed() async throws {
+        try await TrackerFixture.run { f async throws in
+            let (a, _) = (try await f.running("a"), try await f.running("b"))
+            try await f.tracker.fail(a.handle, failure)
+            f.clock.advance(by: .seconds(10))
+            _ = try await f.tracker.reap()
+            for id in ["a", "b"] as [TaskID] { #expect(try await f.record(id).status == .failed) }
+            _ = try await f.tracker.cancel(["a"])
+            _ = try await f.tracker.retry(["a"])
+            #expect(try await f.record("a").status == .pending)
+        }
+    }
+
     @Test("answers in the order of the ids, nothing where there is no task, twins twice")
     func order() async throws {
         try await TrackerFixture.run { f async throws in

@@ -11,6 +11,7 @@ struct KindsTests {
             #expect(try await f.twice(Kinds()) == [])
             let policies: [(KindName, KindPolicy)] = [
                 ("b", .default), ("a:x/y.z-1_", KindPolicy(retry: .list([.zero, .seconds(1)]), keepSucceeded: nil)),
+                ("D", KindPolicy(timeout: .milliseconds(50), queueLimit: 7, whenExhausted: .ignored)),
                 ("C", KindPolicy(lease: .milliseconds(50), attempts: 10_000, retry: .fixed(.seconds(9), jitter: 1))),
                 (KindName(trusted: String(repeating: "k", count: 64)), .default),
             ]

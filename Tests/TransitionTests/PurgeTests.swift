@@ -13,7 +13,10 @@ struct PurgeTests {
             try await f.tracker.fail(b.handle, failure, .exhaust)
             try await f.enqueue("c")
             _ = try await f.tracker.cancel(["c"])
+            try await f.enqueue("d")
+            _ = try await f.tracker.ignore(["d"])
             try await f.enqueue("waits")
+            try await f.bring("parked", to: .parked)
             f.clock.advance(by: .microseconds(3_599_999_999))
             #expect(try await f.send(Purge(limit: 10)).items == [])
             f.clock.advance(by: .microseconds(1))
@@ -23,25 +26,20 @@ struct PurgeTests {
             #expect(events == ["purged k a | s"])
             f.clock.advance(by: .seconds(3600))
             let rest = try await f.send(Purge(limit: 10))
-            #expect(Set(rest.items.map(\.id)) == ["b", "c"])
-            #expect(Set(rest.items.map(\.state)) == [.exhausted, .cancelled])
-            #expect(
-                try await f.tracker.get(["a", "b", "c", "waits"]).map { $0 != nil } == [false, false, false, true]
-            )
+            #expect(Set(rest.items.map(\.id)) == ["b", "c", "d"])
+            #expect(Set(rest.items.map(\.state)) == [.exhausted, .cancelled, .ignored])
+            let left = try await f.tracker.get(["a", "b", "c", "d", "waits", "parked"]).map(\.?.id)
+            #expect(left == [nil, nil, nil, nil, "waits", "parked"])
         }
     }
 
     @Test("deletes all that belongs to a task")
     func sideKeys() async throws {
         try await TrackerFixture.run { f async throws in
-            let large = Body(bytes: Array(repeating: 1, count: 300))
-            try await f.enqueue("a", payload: large)
-            let first = try await f.claim("a")
-            try await f.tracker.fail(first.handle, failure, .retry(after: .zero))
-            let second = try await f.claim("a", token: "2")
-            try await f.tracker.complete(second.handle, result: large)
+            let claim = try await DeleteTests.whole("a", in: f)
+            try await f.tracker.complete(claim.handle)
             let before = try await f.dump()
-            for key in ["t:a", "b:a", "o:a", "a:a"] { #expect(before.keys[key] != nil) }
+            for key in ["t:a", "b:a", "o:a", "d:a", "a:a", "e:a", "l:a"] { #expect(before.keys[key] != nil) }
             f.clock.advance(by: .seconds(3600))
             _ = try await f.tracker.purge()
             let after = try await f.dump()

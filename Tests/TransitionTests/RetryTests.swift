@@ -115,6 +115,78 @@ struct RetryTests {
         }
     }
 
+    @Test("runs every task again but one that is held", arguments: Place.allCases, [false, true])
+    func places(place: Place, force: Bool) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.bring("a", to: place)
+            f.clock.advance(by: .seconds(1))
+            let verb = Retry(ids: ["a"], budget: .fresh, force: force, message: "again", nonce: "n1")
+            if place == .ready {
+                #expect(try await f.unchanged(verb) == [.ready], "it is due already")
+            } else if place.isHeld, !force {
+                #expect(try await f.unchanged(verb) == [.running])
+            } else {
+                #expect(try await f.twice(verb) == [.ready])
+                #expect(try await f.whereabouts("a") == ["q", "q:5:k"])
+                #expect(try await f.dump().list("l:a").last == "\(f.now) requeued op n1\nagain")
+                #expect(try await f.record("a").due == f.clock.now)
+            }
+        }
+    }
+
+    @Test("takes a task from its holder by force, who is refused from then on", arguments: [RetryBudget.fresh, .kept])
+    func force(budget: RetryBudget) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("a", attempts: 1)
+            let claim = try await f.claim("a")
+            _ = try await f.tracker.save(claim.handle, data: Body(text: "data"))
+            _ = try await f.tracker.respond(claim.handle, Body(bytes: Array(repeating: 1, count: 300)))
+            _ = try await f.tracker.progress(claim.handle, 0.5, message: "half")
+            _ = try await f.tracker.cancel(["a"], reason: "no")
+            f.clock.advance(by: .seconds(1))
+            let events = try await f.events { () async throws in
+                #expect(try await f.twice(Retry(ids: ["a"], budget: budget, force: true)) == [.ready])
+            }
+            #expect(events == ["requeued k a | r", "superseded k a | q by host:1:a"])
+            let record = try await f.record("a")
+            #expect(record.attempts == (budget == .fresh ? 0 : 1))
+            #expect(record.attemptLimit == (budget == .fresh ? 1 : 2))
+            #expect(record.cancelRequested == nil)
+            #expect(record.progress == nil)
+            #expect(record.result == nil)
+            #expect(record.data == Body(text: "data"))
+            #expect(record.lastFailure?.outcome == .superseded)
+            #expect(try await f.tracker.renew([claim]) == [.stale])
+            #expect(try await f.tracker.complete(claim.handle) == .stale)
+            #expect(try await f.tracker.fail(claim.handle, failure) == .stale)
+            let next = try await f.claim("a", token: "2")
+            #expect(next.fence > claim.fence)
+        }
+    }
+
+    @Test("answers a repeat as the first request, whatever has become of the task since", arguments: [false, true])
+    func repeats(force: Bool) async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.bring("a", to: force ? .running : .exhausted)
+            let verb = Retry(ids: ["a"], budget: .fresh, force: force)
+            let request = f.request(verb)
+            let answer = try await f.send(request)
+            func unchanged() async throws {
+                let before = try await f.dump()
+                #expect(try await f.send(request) == answer)
+                #expect(try await f.dump().changes(since: before) == [])
+            }
+            let claim = try await f.claim("a", token: "2")
+            try await unchanged()
+            #expect(try await f.tracker.fail(claim.handle, failure) == .ready(due: f.moment(.seconds(1))))
+            try await unchanged()
+            let second = try await f.claim("a", token: "3", options: .ignoreDue)
+            try await f.tracker.complete(second.handle)
+            try await unchanged()
+            #expect(try await f.tracker.retry(["a"]) == [.ready], "another request is another matter")
+        }
+    }
+
     @Test("keeps the priority of a task")
     func priority() async throws {
         try await TrackerFixture.run { f async throws in
@@ -133,6 +205,8 @@ struct RetryTests {
             #expect(try await f.twice(Retry(ids: ids, budget: .kept)) == Array(repeating: .ready, count: 500))
             await #expect(throws: TrackerError.self) { try await f.tracker.retry(ids + ["t1"]) }
             await #expect(throws: TrackerError.self) { try await f.tracker.retry([]) }
+            let long = String(repeating: "x", count: 1025)
+            await #expect(throws: TrackerError.self) { try await f.tracker.retry(["t1"], message: long) }
         }
     }
 }

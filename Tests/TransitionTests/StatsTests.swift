@@ -20,16 +20,27 @@ struct StatsTests {
             try await f.enqueue("b4", "b", delay: .seconds(50), priority: 0)
             try await f.enqueue("b5", "b")
             _ = try await f.tracker.cancel(["b5"])
+            for (id, place) in [("b6", Place.parked), ("b7", .ignored)] as [(TaskID, Place)] {
+                try await f.enqueue(id, "b")
+                if place == .parked {
+                    _ = try await f.tracker.pause([id])
+                } else {
+                    _ = try await f.tracker.ignore([id])
+                }
+            }
+            _ = try await f.tracker.pause(claims[2].handle)
+            try await f.enqueue("a4", "a")
+            _ = try await f.claim("a4")
             let stats = try await f.twice(Stats())
             var (a, b) = (TrackerStats.Kind(kind: "a"), TrackerStats.Kind(kind: "b"))
-            (a.running, a.succeeded, a.exhausted) = (1, 1, 1)
-            (b.ready, b.scheduled, b.cancelled) = (2, 2, 1)
+            (a.running, a.succeeded, a.exhausted, a.paused) = (1, 1, 1, 1)
+            (b.ready, b.scheduled, b.cancelled, b.paused, b.ignored) = (2, 2, 1, 1, 1)
             b.oldestReadyAge = .seconds(3)
             b.nextDue = f.moment(.seconds(50))
             #expect(
                 stats == TrackerStats(now: f.clock.now, kinds: [a, b, TrackerStats.Kind(kind: "empty")], workers: 1)
             )
-            #expect(stats.kinds.map(\.total) == [3, 5, 0])
+            #expect(stats.kinds.map(\.total) == [4, 7, 0])
         }
     }
 

@@ -1,39 +1,25 @@
--- find: pages through tasks by kind and state.
+-- find: pages through tasks by kind and state, in the order of time, whatever the kind.
 -- KEYS    1 header  2 events
 -- ARGV    1 most tasks (1-500)  2 kinds, joined by a newline ("" = all)  3 state letters, in the order wanted
---         4 cursor: "" = from the start, or what the page before returned  5 manual time, us, or ""
+--         4 "old" or "new": which come first within a state  5 cursor: "" = from the start, or what the page before returned
+--         6 manual time, us, or ""
 -- RETURNS OK now cursor-or-"" [row (see shared/row.lua) ...]; a page may be short although a cursor follows
 --         | BAD_CURSOR now: the cursor is of another search, or none
 -- EMITS   nothing
--- COST    O(kinds + log n) + O(1) a task; at most 2,000 index entries are looked at
--- WHY     the cursor is a place in the order (index, score, id), not an offset, so tasks that move neither hide nor repeat
---         others. Order: state, kind, priority, then score (due, lease expiry or end), then id
+-- COST    O(indexes * log n) + O(1) a task; about 2,000 index entries are looked at, at least one of each index
+-- WHY     the cursor is a place in the order (state, score, id), not an offset, so tasks that move neither hide nor repeat
+--         others. The score is the due time, the end of the lease, or when the task was paused or ended; equals by id
 -- @include clock
 -- @include allkinds
 -- @include row
 local refusal = begin({})
 if refusal then return refusal end
-local limit = tonumber(ARGV[1])
-local names, _, priorities = allKinds()
+local limit, newest = tonumber(ARGV[1]), ARGV[4] == 'new'
+local names, _, flags = allKinds()
 local wanted
 if ARGV[2] ~= '' then
   wanted = {}
   for name in string.gmatch(ARGV[2], '[^\n]+') do wanted[name] = true end
-end
-local indexes, listed = {}, {}
-for letter in string.gmatch(ARGV[3], '%a') do
-  for i = 1, #names do
-    if not listed[letter] and (not wanted or wanted[names[i]]) then
-      if letter == 'q' then
-        for p = 9, 0, -1 do
-          if string.find(priorities[i], tostring(p), 1, true) then indexes[#indexes + 1] = 'q:' .. p .. ':' .. names[i] end
-        end
-      else
-        indexes[#indexes + 1] = letter .. ':' .. names[i]
-      end
-    end
-  end
-  listed[letter] = true
 end
 
 -- By bytes, as the server orders members; Lua's own comparison follows the server's locale.
@@ -45,40 +31,70 @@ local function follows(a, b)
   return #a > #b
 end
 
--- Rank of the first entry after (score, id): by score, then by halving among equal scores, whose ids are in order.
-local function rankAfter(key, score, id)
+-- Whether one entry comes before another in the order wanted.
+local function precedes(a, b)
+  if a.score ~= b.score then return (a.score < b.score) ~= newest end
+  return a.id ~= b.id and follows(a.id, b.id) == newest
+end
+
+-- How many entries of an index come before a place, by score, then by halving among equal scores, whose ids are in order;
+-- the entry of that place itself counts when the oldest come first.
+local function rankOf(key, score, id)
   local low = redis.call('ZCOUNT', key, '-inf', '(' .. score)
   local high = redis.call('ZCOUNT', key, '-inf', score)
   while low < high do
     local middle = math.floor((low + high) / 2)
-    if not follows(redis.call('ZRANGE', key, middle, middle)[1], id) then low = middle + 1 else high = middle end
+    local member = redis.call('ZRANGE', key, middle, middle)[1]
+    if follows(id, member) or member == id and not newest then low = middle + 1 else high = middle end
   end
   return low
 end
 
-local fromIndex, fromScore, fromId = string.match(ARGV[4], '^([^\n]+)\n(%d+)\n(.*)$')
-if ARGV[4] ~= '' and not fromIndex then return {'BAD_CURSOR', int(now)} end
-local reply, looked, started = {}, 0, not fromIndex
-for i = 1, #indexes do
-  local key = P .. indexes[i]
-  local start = 0
-  if not started and indexes[i] == fromIndex then
-    started = true
-    start = rankAfter(key, fromScore, fromId)
-  end
-  while started do
-    local asked = math.min(limit - #reply, 2000 - looked)
-    local page = redis.call('ZRANGE', key, start, start + asked - 1, 'WITHSCORES')
-    for j = 1, #page, 2 do
-      looked = looked + 1
-      reply[#reply + 1] = row(page[j])
-      if #reply >= limit or looked >= 2000 then
-        return {'OK', int(now), indexes[i] .. '\n' .. int(tonumber(page[j + 1])) .. '\n' .. page[j], reply}
+local fromState, fromScore, fromId = string.match(ARGV[5], '^(%a) (%d+) (.*)$')
+if ARGV[5] ~= '' and (not fromState or not string.find(ARGV[3], fromState, 1, true)) then return {'BAD_CURSOR', at} end
+local reply, looked, listed = {}, 0, {}
+for letter in string.gmatch(ARGV[3], '%a') do
+  local continued = letter == fromState
+  if not listed[letter] and (continued or not fromState) then
+    local keys = {}
+    for i = 1, #names do
+      if not wanted or wanted[names[i]] then
+        if letter ~= 'q' then
+          keys[#keys + 1] = P .. letter .. ':' .. names[i]
+        else
+          for digit in string.gmatch(flags[i], '%d') do keys[#keys + 1] = P .. 'q:' .. digit .. ':' .. names[i] end
+        end
       end
     end
-    if #page < 2 * asked then break end
-    start = start + asked
+    -- Some of each index; what lies beyond the first end of these may have others before it that were not seen.
+    local chunk = math.max(1, math.min(limit - #reply, math.floor((2000 - looked) / math.max(1, #keys))))
+    local found, horizon = {}, nil
+    for i = 1, #keys do
+      local page, last = {}, nil
+      if newest then
+        local stop = continued and rankOf(keys[i], fromScore, fromId) or redis.call('ZCARD', keys[i])
+        if stop > 0 then page = redis.call('ZRANGE', keys[i], math.max(0, stop - chunk), stop - 1, 'WITHSCORES') end
+      else
+        local start = continued and rankOf(keys[i], fromScore, fromId) or 0
+        page = redis.call('ZRANGE', keys[i], start, start + chunk - 1, 'WITHSCORES')
+      end
+      for j = 1, #page, 2 do
+        local entry = {id = page[j], score = tonumber(page[j + 1])}
+        found[#found + 1] = entry
+        if not last or precedes(last, entry) then last = entry end
+      end
+      looked = looked + #page / 2
+      if #page == 2 * chunk and (not horizon or precedes(last, horizon)) then horizon = last end
+    end
+    table.sort(found, precedes)
+    for i = 1, #found do
+      reply[#reply + 1] = row(found[i].id)
+      if #reply >= limit or found[i] == horizon then
+        return {'OK', at, letter .. ' ' .. int(found[i].score) .. ' ' .. found[i].id, reply}
+      end
+    end
+    fromState = nil
   end
+  listed[letter] = true
 end
-if not started then return {'BAD_CURSOR', int(now)} end
-return {'OK', int(now), '', reply}
+return {'OK', at, '', reply}

@@ -12,4 +12,4 @@ if refusal then return refusal end
 local names, policies = allKinds()
 local reply = {}
 for i = 1, #names do reply[i] = {names[i], policies[i]} end
-return {'OK', int(now), reply}
+return {'OK', at, reply}

@@ -1,6 +1,7 @@
--- peek: the tasks that a claim would take now, without taking them.
+-- peek: the tasks that a claim would take now, without taking them; or the queue of several kinds, with what is due later.
 -- KEYS    1 header  2 events
--- ARGV    1 most tasks (1-500)  2.. kinds, last: manual time, us, or ""
+-- ARGV    1 most tasks (1-500)  2 flags: d = the longest due first, whatever the priority; s = also tasks that are not due yet
+--         3.. kinds, last: manual time, us, or ""
 -- RETURNS OK now [row (see shared/row.lua) ...] in the order of claiming
 -- EMITS   nothing
 -- COST    O(kinds + log n a task)
@@ -8,7 +9,7 @@
 -- @include clock
 -- @include row
 local kinds, fields, named = {}, {}, {}
-for i = 2, #ARGV - 1 do
+for i = 3, #ARGV - 1 do
   if not named[ARGV[i]] then
     named[ARGV[i]] = true
     kinds[#kinds + 1] = ARGV[i]
@@ -18,16 +19,25 @@ end
 local refusal, head = begin(fields)
 if refusal then return refusal end
 local limit, reply = tonumber(ARGV[1]), {}
-for p = 9, 0, -1 do
-  local found = {}
-  for i = 1, #kinds do
-    if #reply < limit and string.find(head[4 + i] or '', tostring(p), 1, true) then
-      local key = P .. 'q:' .. p .. ':' .. kinds[i]
-      local range = redis.call('ZRANGEBYSCORE', key, '-inf', now, 'WITHSCORES', 'LIMIT', 0, limit - #reply)
+local byDue = string.find(ARGV[2], 'd', 1, true)
+local last = string.find(ARGV[2], 's', 1, true) and '+inf' or now
+local groups = {}
+for i = 1, #kinds do
+  for digit in string.gmatch(head[4 + i] or '', '%d') do
+    local place = byDue and 1 or 10 - digit
+    groups[place] = groups[place] or {}
+    table.insert(groups[place], P .. 'q:' .. digit .. ':' .. kinds[i])
+  end
+end
+for p = 1, 10 do
+  local found, lanes = {}, groups[p] or {}
+  for i = 1, #lanes do
+    if #reply < limit then
+      local range = redis.call('ZRANGEBYSCORE', lanes[i], '-inf', last, 'WITHSCORES', 'LIMIT', 0, limit - #reply)
       for j = 1, #range, 2 do found[#found + 1] = {id = range[j], due = tonumber(range[j + 1])} end
     end
   end
   table.sort(found, function(a, b) return a.due < b.due or a.due == b.due and a.id < b.id end)
   for i = 1, math.min(#found, limit - #reply) do reply[#reply + 1] = row(found[i].id) end
 end
-return {'OK', int(now), reply}
+return {'OK', at, reply}

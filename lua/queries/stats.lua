@@ -1,7 +1,8 @@
 -- stats: how many tasks of each kind are in each state, how old the oldest ready one is, and when the next is due.
 -- KEYS    1 header  2 events
 -- ARGV    1 manual time, us, or ""
--- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-""] ...] workers
+-- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-"" paused ignored]
+--         ...] workers
 -- EMITS   nothing
 -- COST    O(kinds * log n): counts are the sizes of the indexes, nothing is counted twice or kept apart
 -- WHY     ready is due now; scheduled is ready with a later due time (delayed, or waiting to be retried)
@@ -17,7 +18,7 @@ for i = 1, #names do
     local key = P .. 'q:' .. digit .. ':' .. kind
     local all = redis.call('ZCARD', key)
     if all > 0 then
-      local due = redis.call('ZCOUNT', key, '-inf', now)
+      local due = redis.call('ZCOUNT', key, '-inf', at)
       ready, waiting = ready + due, waiting + all - due
       if due > 0 then
         local first = tonumber(redis.call('ZRANGE', key, 0, 0, 'WITHSCORES')[2])
@@ -31,6 +32,7 @@ for i = 1, #names do
   end
   reply[i] = {kind, ready, waiting, redis.call('ZCARD', P .. 'r:' .. kind), redis.call('ZCARD', P .. 's:' .. kind),
     redis.call('ZCARD', P .. 'x:' .. kind), redis.call('ZCARD', P .. 'c:' .. kind), oldest and int(oldest) or '',
-    soonest and int(soonest) or ''}
+    soonest and int(soonest) or '', redis.call('ZCARD', P .. 'p:' .. kind) + redis.call('ZCARD', P .. 'h:' .. kind),
+    redis.call('ZCARD', P .. 'n:' .. kind)}
 end
-return {'OK', int(now), reply, redis.call('ZCARD', P .. 'workers')}
+return {'OK', at, reply, redis.call('ZCARD', P .. 'workers')}

@@ -1,4 +1,4 @@
--- allkinds: names, policies and priority digits of all kinds, at most 1,000 a tracker, in the order of their names.
+-- allkinds: names, policies and flags (the header's q:<kind>: priority digits in use, then letters) of all kinds, at most 1,000 a tracker, in the order of their names.
 local function allKinds()
   local fields = redis.call('HGETALL', meta)
   local stored = {}

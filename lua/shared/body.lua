@@ -18,6 +18,12 @@ local function putBody(record, key, name, bytes)
   end
 end
 
+-- Takes a body away before another is put in its place.
+local function clearBody(record, name, contentType, key)
+  redis.call('HDEL', record, name, name .. '1', name .. '2', name .. '3', string.upper(name), contentType)
+  redis.call('UNLINK', key)
+end
+
 -- A trace context is at most 256 bytes, in the fields tr, tr1, tr2, tr3. It is rare, so the further ones are asked for only then.
 local function joinTrace(key, first)
   if not first or #first < 64 then return first or '' end
@@ -32,4 +38,12 @@ local function joinBody(a, b, c, d, own, key)
   end
   if not b then return a end
   return a .. b .. (c or '') .. (d or '')
+end
+
+-- What holders saved with the task: fields v, v1-v3 or the length in V and the key d:<id>; its content type in vt. It is
+-- rare, so the further fields are asked for only when there is any.
+local function joinData(key, id, first, own)
+  if not first and not own then return '', '' end
+  local rest = redis.call('HMGET', key, 'v1', 'v2', 'v3', 'vt')
+  return joinBody(first, rest[1], rest[2], rest[3], own, P .. 'd:' .. id), rest[4] or ''
 end

@@ -2,6 +2,7 @@
 -- begin(fields) reads the header once. It returns (nil, values of the further fields) or (refusal). It sets:
 --   P     prefix of every key of this partition, "{namespace:partition}:"
 --   now   effective time, us since 1970: max(TIME, last time stored), so that it never runs backwards
+--   at    the same as text: a number that is handed to redis.call is printed anew each time, which costs more than the text
 --   held  true while expired leases must not be taken back, because the clock was seen to jump forwards
 -- readClock() answers the manual time, or the server's.
 -- tick() is the write that belongs to it: it stores the time once a second. It begins with a removal that finds nothing,
@@ -10,10 +11,10 @@
 -- and two for each kind.
 local meta = KEYS[1]
 local P = string.sub(meta, 1, -5)
-local now, last, held
+local now, at, last, held
 
 local function int(n)
-  return string.format('%.0f', n)
+  return string.format('%d', n)
 end
 
 local function readClock()
@@ -33,6 +34,7 @@ local function begin(fields)
   now = readClock()
   last = tonumber(head[3] or '0')
   if now < last then now = last end
+  at = int(now)
   held = now < tonumber(head[4] or '0')
   return nil, head
 end
@@ -40,7 +42,7 @@ end
 local function tick()
   if now - last >= 1000000 then
     redis.call('HDEL', meta, '')
-    redis.call('HSET', meta, 'now', now)
+    redis.call('HSET', meta, 'now', at)
   end
 end
 

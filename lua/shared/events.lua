@@ -18,7 +18,7 @@ end
 local function emit()
   for i = 1, #notes do
     local entry = notes[i]
-    local args = {'e', entry.event, 't', now, 'k', entry.kind, 'i', table.concat(entry.ids, '\n')}
+    local args = {'e', entry.event, 't', at, 'k', entry.kind, 'i', table.concat(entry.ids, '\n')}
     if #entry.details == #entry.ids then
       args[#args + 1] = 'd'
       args[#args + 1] = table.concat(entry.details, '\n')
@@ -27,6 +27,6 @@ local function emit()
       args[#args + 1] = 'w'
       args[#args + 1] = entry.worker
     end
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', unpack(args))
+    redis.call('XADD', KEYS[2], 'MAXLEN', '~', '10000', '*', unpack(args))
   end
 end

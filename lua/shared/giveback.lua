@@ -12,7 +12,7 @@ local function giveBack(outcome, event)
       answers[i] = {'GONE'}
     elseif r[2] ~= ARGV[a - 2] or r[3] ~= ARGV[a - 1] or seen[id] then
       answers[i] = {'STALE'}
-    elseif r[1] ~= 'r' then
+    elseif r[1] ~= 'r' and r[1] ~= 'h' then
       seen[id] = true
       local was, answer = remembered(id, r[3])
       if was == outcome or was == 'cancelled' then answers[i] = answer else answers[i] = {'STALE'} end
@@ -23,7 +23,7 @@ local function giveBack(outcome, event)
       if m.to == 'q' then m.due = ARGV[a] ~= '' and now + tonumber(ARGV[a]) or tonumber(r[11] or r[10]) end
       moves[#moves + 1] = m
       answers[i] = {m.to, m.due and int(m.due) or '-'}
-      drop(leave, P .. 'r:' .. r[4], id)
+      drop(leave, P .. r[1] .. ':' .. r[4], id)
     end
   end
   removeAll(leave)
@@ -31,14 +31,14 @@ local function giveBack(outcome, event)
     local m = moves[j]
     local kind, key, worker = m.r[4], KEYS[2 + m.i], m.r[8]
     if m.due then
-      redis.call('HSET', key, 's', 'q', 'n', tonumber(m.r[5]) - 1, 'u', now, 'd', m.due)
+      redis.call('HSET', key, 's', 'q', 'n', tonumber(m.r[5]) - 1, 'u', at, 'd', m.due)
       if outcome == 'snoozed' then redis.call('HSET', key, 'z', tonumber(m.r[12] or '0') + 1) end
       add(enter, P .. 'q:' .. (m.r[6] or '5') .. ':' .. kind, m.due, m.id)
       note(event, kind, m.id, int(m.due), worker)
       if m.due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
     else
-      redis.call('HSET', key, 's', 'c', 'u', now)
-      add(enter, P .. 'c:' .. kind, now, m.id)
+      redis.call('HSET', key, 's', 'c', 'u', at)
+      add(enter, P .. 'c:' .. kind, at, m.id)
       note('cancelled', kind, m.id, nil, worker)
     end
     remember(m.id, m.r[5], m.r[3], m.r[7], m.due and outcome or 'cancelled', worker, m.due, '')
@@ -47,5 +47,5 @@ local function giveBack(outcome, event)
   tick()
   emit()
   wakeAll(soon)
-  return {'OK', int(now), answers}
+  return {'OK', at, answers}
 end

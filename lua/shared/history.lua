@@ -1,12 +1,26 @@
--- history: the attempts of a task that ended in anything but success, in the list a:<id>, oldest first, the last 20.
--- One element per attempt: "number fence begun ended outcome worker due limit", a newline, then the error as the holder
--- wrote it (opaque, may be empty). due is when the task was to run again, "-" when it was not. The latest attempt, while
--- it runs or when it succeeded, is the record itself.
-local function remember(id, number, fence, begun, outcome, worker, due, failure)
-  local key = P .. 'a:' .. id
-  local line = table.concat({number, fence, begun, int(now), outcome, worker, due and int(due) or '-'}, ' ')
-  redis.call('RPUSH', key, line .. '\n' .. (failure or ''))
+-- history: the attempts of a task that ended in anything but success, in the list a:<id>, oldest first, the last 20; a
+-- success is put there only when the task begins anew. One element per attempt:
+-- "number fence begun ended outcome worker due backtrace", a newline, then the error as the holder wrote it (opaque, may be
+-- empty). due is when the task was to run again, "-" when it was not, "-n" when it became ignored. backtrace is the SHA-1 of
+-- the backtrace, or "-"; its text stands once in the hash e:<id>, however many attempts ended with it. The latest attempt,
+-- while it runs or when it succeeded, is the record itself.
+local function remember(id, number, fence, begun, outcome, worker, due, failure, backtrace, ended)
+  local key, traces, digest = P .. 'a:' .. id, P .. 'e:' .. id, '-'
+  if backtrace and backtrace ~= '' then
+    digest = redis.sha1hex(backtrace)
+    redis.call('HSET', traces, digest, backtrace)
+  end
+  if type(due) == 'number' then due = int(due) end
+  local line = table.concat({number, fence, begun, ended or at, outcome, worker, due or '-', digest}, ' ')
+  if redis.call('RPUSH', key, line .. '\n' .. (failure or '')) <= 20 then return end
+  local oldest = string.match(redis.call('LINDEX', key, 0), '^[^\n]* (%x+)\n')
   redis.call('LTRIM', key, -20, -1)
+  if not oldest or #oldest < 40 then return end
+  local kept = redis.call('LRANGE', key, 0, -1)
+  for i = 1, #kept do
+    if string.find(kept[i], ' ' .. oldest .. '\n', 1, true) then return end
+  end
+  redis.call('HDEL', traces, oldest)
 end
 
 -- The outcome of the attempt with this fence, when it is the last one remembered, and the answer that its end was given:
@@ -16,5 +30,5 @@ local function remembered(id, fence)
   if not line then return nil end
   local f, outcome, due = string.match(line, '^%d+ (%d+) %d+ %d+ (%a+) %S+ (%S+)')
   if f ~= fence then return nil end
-  return outcome, {outcome == 'cancelled' and 'c' or due == '-' and 'x' or 'q', due}
+  return outcome, {outcome == 'cancelled' and 'c' or due == '-' and 'x' or due == '-n' and 'n' or 'q', due}
 end

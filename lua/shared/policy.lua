@@ -1,14 +1,21 @@
 -- policy: when a task runs again, from its kind's policy. The policy is one text of the header's field k:<kind>:
 -- "lease attempts backoff base cap factor jitter keep-succeeded keep-other delays", all durations in us, factor and
--- jitter in thousandths, backoff e (exponential), f (fixed) or l (list; delays joined by commas, the last one repeats).
+-- jitter in thousandths, backoff e (exponential), f (fixed) or l (list; delays joined by commas, the last one repeats);
+-- then " timeout limit over": the most time of an attempt, the most waiting tasks (0 = none), and the state letter of a task
+-- whose attempts are used up (x or n). Policies stored before those three existed lack them.
 -- The jitter is drawn from the task's id and failure count, so any client can foretell the delay.
 local function parsePolicy(text)
-  local lease, attempts, backoff, base, cap, factor, jitter, _, _, delays =
-    string.match(text, '^(%d+) (%d+) (%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+)')
+  local lease, attempts, backoff, base, cap, factor, jitter, _, _, delays, over =
+    string.match(text, '^(%d+) (%d+) (%a) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%S+) ?%d* ?%d* ?(%a?)')
   return {
     lease = tonumber(lease), attempts = tonumber(attempts), backoff = backoff, base = tonumber(base), cap = tonumber(cap),
-    factor = tonumber(factor) / 1000, jitter = tonumber(jitter) / 1000, delays = delays,
+    factor = tonumber(factor) / 1000, jitter = tonumber(jitter) / 1000, delays = delays, over = over == 'n' and 'n' or 'x',
   }
+end
+
+-- The most time that an attempt may take, us; 0 when it is not limited.
+local function policyTimeout(text)
+  return tonumber(text and string.match(text, ' (%d+) %d+ %a$') or 0)
 end
 
 local function backoffDelay(policy, id, nth)

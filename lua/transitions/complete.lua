@@ -5,7 +5,8 @@
 -- EMITS   succeeded per kind and worker
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     accepted after the lease ran out as long as nobody took the task over: token and fence are still the latest.
---         Token and fence stay in the record, so a repeated request gets the same answer
+--         Token and fence stay in the record, so a repeated request gets the same answer. A success ends a row of
+--         failures; a result replaces what the holder answered before, no result leaves that
 -- @include clock
 -- @include body
 -- @include groups
@@ -13,34 +14,37 @@
 local refusal, head = begin({'payload'})
 if refusal then return refusal end
 local resultLimit = tonumber(head[5])
-local refused, leave, enter, ended = {}, {}, {}, {}
+local refused, leave, enter, ended, failures, responses = {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
   local a = 4 * i
-  if #ARGV[a - 1] > resultLimit then return {'TOO_LARGE', int(now), i, int(resultLimit)} end
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'w')
+  if #ARGV[a - 1] > resultLimit then return {'TOO_LARGE', at, i, int(resultLimit)} end
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'w', 'f', 'R', 'r', 'rt')
   if not r[1] then
     refused[#refused + 1] = {i, 'GONE'}
-  elseif r[2] ~= ARGV[a - 3] or r[3] ~= ARGV[a - 2] or (r[1] ~= 'r' and r[1] ~= 's') then
+  elseif r[2] ~= ARGV[a - 3] or r[3] ~= ARGV[a - 2] or (r[1] ~= 'r' and r[1] ~= 's' and r[1] ~= 'h') then
     refused[#refused + 1] = {i, 'STALE'}
-  elseif r[1] == 'r' and not ended[KEYS[2 + i]] then
+  elseif r[1] ~= 's' and not ended[KEYS[2 + i]] then
     local id = string.sub(KEYS[2 + i], #P + 3)
     ended[KEYS[2 + i]] = true
     ended[#ended + 1] = i
-    drop(leave, P .. 'r:' .. r[4], id)
-    add(enter, P .. 's:' .. r[4], now, id)
+    failures[i], responses[i] = r[6], r[7] or r[8] or r[9]
+    drop(leave, P .. r[1] .. ':' .. r[4], id)
+    add(enter, P .. 's:' .. r[4], at, id)
     note('succeeded', r[4], id, nil, r[5])
   end
 end
 removeAll(leave)
 for j = 1, #ended do
   local i = ended[j]
-  local record = {'s', 's', 'u', now}
+  local record = {'s', 's', 'u', at}
   local a = 4 * i
-  if ARGV[a] ~= '' then record[5], record[6] = 'rt', ARGV[a] end
+  if failures[i] then redis.call('HDEL', KEYS[2 + i], 'f') end
+  if responses[i] and ARGV[a - 1] ~= '' then clearBody(KEYS[2 + i], 'r', 'rt', P .. 'o:' .. string.sub(KEYS[2 + i], #P + 3)) end
+  if ARGV[a - 1] ~= '' and ARGV[a] ~= '' then record[5], record[6] = 'rt', ARGV[a] end
   if ARGV[a - 1] ~= '' then putBody(record, P .. 'o:' .. string.sub(KEYS[2 + i], #P + 3), 'r', ARGV[a - 1]) end
   redis.call('HSET', KEYS[2 + i], unpack(record))
 end
 addAll(enter)
 tick()
 emit()
-return {'OK', int(now), refused}
+return {'OK', at, refused}

@@ -12,12 +12,12 @@ local kind, policy, mode = ARGV[1], ARGV[2], ARGV[3]
 local refusal, head = begin({'k:' .. kind})
 if refusal then return refusal end
 local stored = head[5]
-if stored == policy then return {'OK', int(now), stored} end
-if stored and mode ~= 'replace' then return {'CONFLICT', int(now), stored} end
-if not stored and kindCountWith(head, 1) > 1000 then return {'FULL', int(now), '1000'} end
+if stored == policy then return {'OK', at, stored} end
+if stored and mode ~= 'replace' then return {'CONFLICT', at, stored} end
+if not stored and kindCountWith(head, 1) > 1000 then return {'FULL', at, '1000'} end
 if not stored then redis.call('HSET', meta, 'k:' .. kind, policy, 'q:' .. kind, '5')
 else redis.call('HSET', meta, 'k:' .. kind, policy) end
 tick()
 note('defined', kind, '', policy)
 emit()
-return {'OK', int(now), policy}
+return {'OK', at, policy}

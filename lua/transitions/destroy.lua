@@ -18,4 +18,4 @@ for i = 1, #page[2] do
 end
 if #doomed > 0 then redis.call('UNLINK', unpack(doomed)) end
 if page[1] == '0' then redis.call('UNLINK', meta) end
-return {'OK', int(now), page[1], #doomed}
+return {'OK', at, page[1], #doomed}

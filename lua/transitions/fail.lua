@@ -1,9 +1,10 @@
 -- fail: ends held tasks' attempts with an error; each runs again later, or is over.
 -- KEYS    1 header  2 events  3.. record of each task
 -- ARGV    for each task: token, fence, disposition (r = retry by the kind's policy, x = exhausted at once, c = cancelled),
---         delay us ("" = by policy), error (opaque, at most 16384 bytes); last: manual time, us, or ""
+--         delay us ("" = by policy), error (opaque), backtrace (opaque; both at most 16384 bytes together); last: manual
+--         time, us, or ""
 -- RETURNS OK now [[state due] | [STALE] | [GONE] ...] in the order of the tasks | TOO_LARGE now index limit
--- EMITS   retrying (detail: due), exhausted or cancelled, per kind and worker
+-- EMITS   retrying (detail: due), exhausted, ignored or cancelled, per kind and worker
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     attempts were counted when they began, so the limit holds however they end; a repeat is told by the history
 -- @include clock
@@ -27,14 +28,14 @@ for i = 1, #kinds do kinds[string.sub(kinds[i], 3)] = parsePolicy(head[4 + i]) e
 
 local answers, moves, leave, enter, soon, seen = {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
-  local r, a = records[i], 5 * i
+  local r, a = records[i], 6 * i
   local id = string.sub(KEYS[2 + i], #P + 3)
-  if #ARGV[a] > 16384 then return {'TOO_LARGE', int(now), i, '16384'} end
+  if #ARGV[a] + #ARGV[a - 1] > 16384 then return {'TOO_LARGE', at, i, '16384'} end
   if not r[1] then
     answers[i] = {'GONE'}
-  elseif r[2] ~= ARGV[a - 4] or r[3] ~= ARGV[a - 3] or seen[id] then
+  elseif r[2] ~= ARGV[a - 5] or r[3] ~= ARGV[a - 4] or seen[id] then
     answers[i] = {'STALE'}
-  elseif r[1] ~= 'r' then
+  elseif r[1] ~= 'r' and r[1] ~= 'h' then
     seen[id] = true
     local outcome, answer = remembered(id, r[3])
     if outcome == 'failed' or outcome == 'cancelled' then answers[i] = answer else answers[i] = {'STALE'} end
@@ -44,16 +45,16 @@ for i = 1, #KEYS - 2 do
     local limit = tonumber(r[8] or '0')
     if limit == 0 then limit = policy.attempts end
     local m = {i = i, id = id, r = r, failures = tonumber(r[6] or '0') + 1, outcome = 'failed', to = 'q'}
-    if ARGV[a - 2] == 'c' or r[11] then
+    if ARGV[a - 3] == 'c' or r[11] then
       m.to, m.outcome = 'c', 'cancelled'
-    elseif ARGV[a - 2] == 'x' or tonumber(r[5]) >= limit then
-      m.to = 'x'
+    elseif ARGV[a - 3] == 'x' or tonumber(r[5]) >= limit then
+      m.to = policy.over
     else
-      m.due = now + (tonumber(ARGV[a - 1]) or backoffDelay(policy, id, m.failures))
+      m.due = now + (tonumber(ARGV[a - 2]) or backoffDelay(policy, id, m.failures))
     end
     moves[#moves + 1] = m
-    answers[i] = {m.to, m.due and int(m.due) or '-'}
-    drop(leave, P .. 'r:' .. r[4], id)
+    answers[i] = {m.to, m.due and int(m.due) or m.to == 'n' and '-n' or '-'}
+    drop(leave, P .. r[1] .. ':' .. r[4], id)
   end
 end
 removeAll(leave)
@@ -62,19 +63,19 @@ for j = 1, #moves do
   local kind = m.r[4]
   local failures = m.outcome == 'failed' and m.failures or m.failures - 1
   if m.due then
-    redis.call('HSET', KEYS[2 + m.i], 's', 'q', 'f', failures, 'u', now, 'd', m.due)
+    redis.call('HSET', KEYS[2 + m.i], 's', 'q', 'f', failures, 'u', at, 'd', m.due)
     add(enter, P .. 'q:' .. (m.r[7] or '5') .. ':' .. kind, m.due, m.id)
     note('retrying', kind, m.id, int(m.due), m.r[10])
     if m.due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
   else
-    redis.call('HSET', KEYS[2 + m.i], 's', m.to, 'f', failures, 'u', now)
-    add(enter, P .. m.to .. ':' .. kind, now, m.id)
-    note(m.to == 'x' and 'exhausted' or 'cancelled', kind, m.id, nil, m.r[10])
+    redis.call('HSET', KEYS[2 + m.i], 's', m.to, 'f', failures, 'u', at)
+    add(enter, P .. m.to .. ':' .. kind, at, m.id)
+    note(m.to == 'x' and 'exhausted' or m.to == 'n' and 'ignored' or 'cancelled', kind, m.id, nil, m.r[10])
   end
-  remember(m.id, m.r[5], m.r[3], m.r[9], m.outcome, m.r[10], m.due, ARGV[5 * m.i])
+  remember(m.id, m.r[5], m.r[3], m.r[9], m.outcome, m.r[10], m.due or m.to == 'n' and '-n', ARGV[6 * m.i - 1], ARGV[6 * m.i])
 end
 addAll(enter)
 tick()
 emit()
 wakeAll(soon)
-return {'OK', int(now), answers}
+return {'OK', at, answers}

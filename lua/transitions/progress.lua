@@ -10,13 +10,13 @@
 local r = redis.call('HMGET', KEYS[3], 's', 't', 'g', 'k', 'w', 'pg', 'pm')
 local refusal = begin({})
 if refusal then return refusal end
-if not r[1] then return {'GONE', int(now)} end
-if r[1] ~= 'r' or r[2] ~= ARGV[1] or r[3] ~= ARGV[2] then return {'STALE', int(now)} end
-if (r[6] or '') == ARGV[3] and (r[7] or '') == ARGV[4] then return {'OK', int(now)} end
+if not r[1] then return {'GONE', at} end
+if r[1] ~= 'r' and r[1] ~= 'h' or r[2] ~= ARGV[1] or r[3] ~= ARGV[2] then return {'STALE', at} end
+if (r[6] or '') == ARGV[3] and (r[7] or '') == ARGV[4] then return {'OK', at} end
 redis.call('HDEL', KEYS[3], 'pg', 'pm')
 if ARGV[3] ~= '' then redis.call('HSET', KEYS[3], 'pg', ARGV[3]) end
 if ARGV[4] ~= '' then redis.call('HSET', KEYS[3], 'pm', ARGV[4]) end
 tick()
 note('progressed', r[4], string.sub(KEYS[3], #P + 3), ARGV[3], r[5])
 emit()
-return {'OK', int(now)}
+return {'OK', at}

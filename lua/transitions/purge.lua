@@ -10,6 +10,7 @@
 -- @include groups
 -- @include events
 -- @include allkinds
+-- @include forget
 local refusal = begin({})
 if refusal then return refusal end
 local limit = tonumber(ARGV[1])
@@ -17,7 +18,7 @@ local kinds, policies = allKinds()
 local gone, leave, reply, highest = {}, {}, {}, 0
 for i = 1, #kinds do
   local succeeded, other = string.match(policies[i], '^%d+ %d+ %a %d+ %d+ %d+ %d+ (%d+) (%d+)')
-  for _, state in ipairs({'s', 'x', 'c'}) do
+  for _, state in ipairs({'s', 'x', 'c', 'n'}) do
     local keep = state == 's' and succeeded or other
     if keep ~= '0' and #gone < limit then
       local key = P .. state .. ':' .. kinds[i]
@@ -38,10 +39,7 @@ end
 local day = 86400000000
 local silent = redis.call('ZRANGEBYSCORE', P .. 'workers', '-inf', now - day, 'LIMIT', 0, 100)
 removeAll(leave)
-for i = 1, #gone do
-  local id = gone[i]
-  redis.call('UNLINK', P .. 't:' .. id, P .. 'b:' .. id, P .. 'o:' .. id, P .. 'a:' .. id)
-end
+for i = 1, #gone do forget(gone[i]) end
 for i = 1, #silent do
   redis.call('ZREM', P .. 'workers', silent[i])
   redis.call('UNLINK', P .. 'w:' .. silent[i])
@@ -54,4 +52,4 @@ tick()
 -- The next task of a deleted id begins above the fences that were given: the stored time is a floor for both.
 if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end
 emit()
-return {'OK', int(now), #gone >= limit and 1 or 0, reply}
+return {'OK', at, #gone >= limit and 1 or 0, reply}

@@ -17,8 +17,8 @@
 local refusal = begin({})
 if refusal then return refusal end
 local jumped = sawJump(ARGV[2])
-local kinds, policies = allKinds()
-readExpired(kinds, policies, tonumber(ARGV[1]))
+local kinds, policies, flags = allKinds()
+readExpired(kinds, policies, flags, tonumber(ARGV[1]))
 local woken = writeExpired()
 markJump(jumped, policies)
 tick()
@@ -29,4 +29,4 @@ for i = 1, #expired do
   local e = expired[i]
   if e.to then reply[#reply + 1] = {e.id, e.kind, e.to, e.due and int(e.due) or '', e.worker} end
 end
-return {'OK', int(now), expiredMore and 1 or 0, reply}
+return {'OK', at, expiredMore and 1 or 0, reply}

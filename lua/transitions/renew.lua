@@ -1,7 +1,8 @@
 -- renew: extends the leases of tasks that the caller holds.
 -- KEYS    1 header  2 events  3.. record of each task
 -- ARGV    for each task: token, fence, lease us; last: manual time, us, or ""
--- RETURNS OK now [[index STALE|GONE|CANCEL] ...]; a task that is not named was renewed, CANCEL was renewed too
+-- RETURNS OK now [[index STALE|GONE] | [index CANCEL|ENDING expires] ...]; a task that is not named was renewed for the whole
+--         lease; CANCEL was renewed too; ENDING only until then, when the attempt's time is over
 -- EMITS   nothing
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a lease that ran out is not renewed (somebody may have it already); CANCEL asks the holder to stop
@@ -9,27 +10,28 @@
 -- @include groups
 local refusal = begin({})
 if refusal then return refusal end
-local answers, kinds, held_, cancels, ends = {}, {}, {}, {}, {}
+local answers, lists, cancels, deadlines, ends = {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X')
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X', 'to')
   if not r[1] then
     answers[#answers + 1] = {i, 'GONE'}
-  elseif r[1] ~= 'r' or r[2] ~= ARGV[3 * i - 2] or r[3] ~= ARGV[3 * i - 1] then
+  elseif r[1] ~= 'r' and r[1] ~= 'h' or r[2] ~= ARGV[3 * i - 2] or r[3] ~= ARGV[3 * i - 1] then
     answers[#answers + 1] = {i, 'STALE'}
   else
-    local list = held_[r[4]]
+    local index = P .. r[1] .. ':' .. r[4]
+    local list = lists[index]
     if not list then
       list = {}
-      held_[r[4]] = list
-      kinds[#kinds + 1] = r[4]
+      lists[index] = list
+      lists[#lists + 1] = index
     end
     list[#list + 1] = i
-    cancels[i] = r[5]
+    cancels[i], deadlines[i] = r[5], tonumber(r[6])
   end
 end
 local renewed = {}
-for k = 1, #kinds do
-  local key, list, ids = P .. 'r:' .. kinds[k], held_[kinds[k]], {}
+for k = 1, #lists do
+  local key, list, ids = lists[k], lists[lists[k]], {}
   for j = 1, #list do ids[j] = string.sub(KEYS[2 + list[j]], #P + 3) end
   local expires = redis.call('ZMSCORE', key, unpack(ids))
   for j = 1, #list do
@@ -39,9 +41,11 @@ for k = 1, #kinds do
       answers[#answers + 1] = {i, 'STALE'}
     else
       local id = ids[j]
-      ends[id] = math.max(e, now + tonumber(ARGV[3 * i]), ends[id] or 0)
+      local wanted = math.max(e, now + tonumber(ARGV[3 * i]), ends[id] or 0)
+      ends[id] = math.min(wanted, deadlines[i] or wanted)
       add(renewed, key, ends[id], id)
-      if cancels[i] then answers[#answers + 1] = {i, 'CANCEL'} end
+      if cancels[i] then answers[#answers + 1] = {i, 'CANCEL', int(ends[id])}
+      elseif ends[id] < wanted then answers[#answers + 1] = {i, 'ENDING', int(ends[id])} end
     end
   end
 end
@@ -49,4 +53,4 @@ end
 redis.call('ZREM', P .. 'workers', '')
 addAll(renewed)
 tick()
-return {'OK', int(now), answers}
+return {'OK', at, answers}

@@ -22,6 +22,7 @@ public final class ClaimContext: Sendable {
     let stopped = Signal()
     private let tracker: Tracker
     private let reason = Mutex<StopReason?>(nil)
+    private let saved = Mutex<Body?>(nil)
 
     init(_ claim: Claim, tracker: Tracker) {
         self.claim = claim
@@ -44,11 +45,77 @@ public final class ClaimContext: Sendable {
     /// - Throws: ``TrackerError`` (`lockLost`) when the lock is lost; other codes when the server cannot be reached.
     public func progress(_ fraction: Double?, _ message: String = "") async throws(TrackerError) {
         let note = FailureText.shorten(String(message.unicodeScalars.filter { !$0.isControl }), to: Limits.noteBytes)
-        let outcome = try await tracker.progress(claim.handle, fraction, message: note)
-        if outcome != .accepted {
-            stop(.lockLost)
-            throw .lockLost(claim.id)
-        }
+        try require(try await tracker.progress(claim.handle, fraction, message: note))
+    }
+
+    /// Adds a line to the task's log.
+    /// - Parameter message: Shortened to 1,024 bytes; control characters but line feeds and tabs are left out.
+    /// - Throws: As ``progress(_:_:)``.
+    public func log(_ message: String) async throws(TrackerError) {
+        let clean = message.unicodeScalars.filter { !$0.isControl || $0 == "\n" || $0 == "\t" }
+        let line = FailureText.shorten(String(String.UnicodeScalarView(clean)), to: Limits.messageBytes)
+        try require(try await tracker.log(claim.handle, line))
+    }
+
+    /// Sets the task's response so far, which shows as its result at once; a result that the work returns replaces it.
+    /// - Throws: As ``progress(_:_:)``, and `tooLarge`.
+    public func respond(_ response: Body) async throws(TrackerError) {
+        try require(try await tracker.respond(claim.handle, response))
+    }
+
+    /// What holders saved for the task: what the claim brought, or what this work saved since.
+    public var data: Body { saved.withLock { $0 } ?? claim.data }
+
+    /// Keeps data with the task for the next attempt, in place of what was kept.
+    /// - Throws: As ``progress(_:_:)``, and `tooLarge`.
+    public func save(_ data: Body) async throws(TrackerError) {
+        try require(try await tracker.save(claim.handle, data: data))
+        saved.withLock { $0 = data }
+    }
+
+    /// Changes the task's data, kept as JSON, and saves it. When `change` throws, nothing is changed.
+    ///
+    /// ```swift
+    /// try await context.updateData(Cursor()) { $0.page += 1 }
+    /// ```
+    /// - Parameter initial: What to begin with when nothing was saved.
+    /// - Returns: What `change` returns.
+    /// - Throws: What `change` throws; as ``save(_:)``, and `payload` when the data is of another type.
+    @discardableResult
+    public func updateData<Value: Codable & Sendable, R>(
+        _ initial: Value,
+        _ change: (inout Value) throws -> R
+    ) async throws -> R {
+        let before = data
+        var value: Value = before.bytes.isEmpty ? initial : try before.decoded()
+        let answer = try change(&value)
+        try await save(try Body(encoding: value))
+        return answer
+    }
+
+    /// Pauses the task: it keeps its lock, its kind's time-out stands still, and listings show it as paused.
+    /// - Throws: As ``progress(_:_:)``.
+    public func pause(_ message: String = "") async throws(TrackerError) {
+        try require(try await tracker.pause(claim.handle, message: message))
+    }
+
+    /// Ends the pause; the time-out begins anew.
+    /// - Throws: As ``progress(_:_:)``.
+    public func resume(_ message: String = "") async throws(TrackerError) {
+        try require(try await tracker.resume(claim.handle, message: message))
+    }
+
+    private func require(_ outcome: WriteOutcome) throws(TrackerError) {
+        if outcome != .accepted { throw lost() }
+    }
+
+    private func require(_ outcome: TransitionOutcome) throws(TrackerError) {
+        guard case .done = outcome else { throw lost() }
+    }
+
+    private func lost() -> TrackerError {
+        stop(.lockLost)
+        return .lockLost(claim.id)
     }
 
     /// Asks the work to stop; the first reason stands, but a lost lock outdoes the others.

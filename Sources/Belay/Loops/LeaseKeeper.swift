@@ -107,6 +107,14 @@ final class LeaseKeeper: Sendable {
 
     private func note(_ outcome: RenewOutcome, of context: ClaimContext, sent: ContinuousClock.Instant) {
         switch outcome {
+        case .ending(let end):
+            // The end is a moment of the server's clock, the deadline one of ours.
+            guard let now = tracker.backend.estimatedNow else { return }
+            let deadline = ContinuousClock.now + (end - now) - Self.margin(of: context.claim.lease)
+            held.withLock { held in
+                held[context.claim.id]?.renewAt = max(deadline, sent + context.claim.lease / 10)
+                held[context.claim.id]?.deadline = deadline
+            }
         case .renewed, .cancelRequested:
             let lease = context.claim.lease
             held.withLock { held in

@@ -10,6 +10,8 @@ public struct Attempt: Sendable, Hashable, Codable {
         case failed
         /// The lease ran out: the worker died, hung or lost the network.
         case crashed
+        /// It took longer than its kind allows.
+        case timedOut
         /// Handed back without spending the attempt, as at a planned stop.
         case released
         /// Put off by the handler without spending the attempt.

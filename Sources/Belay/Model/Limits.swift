@@ -12,8 +12,14 @@ public enum Limits {
     public static let defaultPayloadBytes = 1 << 20
     /// The largest payload limit a tracker may be created with: 64 MiB.
     public static let maximumPayloadBytes = 64 << 20
-    /// Bytes of an error as it is stored; message and backtrace are shortened to fit: 16 KiB.
+    /// Bytes of an error as it is stored, backtrace included; both are shortened to fit: 16 KiB.
     public static let failureBytes = 16 << 10
+    /// Bytes of a message in a task's log: 1 KiB.
+    public static let messageBytes = 1 << 10
+    /// Lines kept in a task's log, beside what its record and attempts tell: 100.
+    public static let logLines = 100
+    /// Bytes of a lock's token: 1 to 64, printable ASCII without spaces.
+    public static let tokenBytes = 64
     /// Bytes of a content type, a progress message or a reason: 64.
     public static let noteBytes = 64
     /// Tasks in one call of a transition or query: 500.
@@ -30,6 +36,10 @@ public enum Limits {
     public static let delay: ClosedRange<Duration> = .zero ... .seconds(3650 * 86_400)
     /// Attempts that a policy may allow: 1 to 10,000.
     public static let attempts = 1...10_000
+    /// The longest run of an attempt that a policy may set: 50 ms to 3,650 days.
+    public static let timeout: ClosedRange<Duration> = .milliseconds(50) ... .seconds(3650 * 86_400)
+    /// Waiting tasks that a policy may allow: 1 to a thousand million.
+    public static let queueLimit = 1...1_000_000_000
     /// Priorities: 0 to 9, 9 is claimed first.
     public static let priorities = 0...9
 }

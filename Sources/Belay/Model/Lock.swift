@@ -31,6 +31,8 @@ public struct Claim: Sendable, Hashable {
     public let failures: Int
     /// Crashes before this attempt.
     public let crashes: Int
+    /// What holders saved for the task; empty when none did.
+    public let data: Body
     /// The trace context that was injected at enqueue, for example a W3C `traceparent`; empty when there was none.
     public let trace: [String: String]
 
@@ -49,6 +51,7 @@ public struct Claim: Sendable, Hashable {
         claimed: Timestamp,
         failures: Int,
         crashes: Int,
+        data: Body,
         trace: [String: String]
     ) {
         self.id = id
@@ -65,6 +68,7 @@ public struct Claim: Sendable, Hashable {
         self.claimed = claimed
         self.failures = failures
         self.crashes = crashes
+        self.data = data
         self.trace = trace
     }
 

@@ -27,6 +27,27 @@ public struct TaskID: Sendable, Hashable, Comparable, Codable, CustomStringConve
         try container.encode(description)
     }
 
+    /// The id of the task that is called `identifier` among those of its kind: `kind#identifier`.
+    ///
+    /// A kind's name holds no `#`, so the pair of kind and identifier is unique, and the same identifier may be used again
+    /// under another kind.
+    /// - Throws: `TrackerError` (`invalidArgument`) when the identifier is empty, holds control characters, or both together
+    ///   are over 256 bytes.
+    public init(kind: KindName, identifier: String) throws(TrackerError) {
+        let text = "\(kind)#\(identifier)"
+        guard !identifier.isEmpty, text.utf8.count <= Limits.idBytes,
+            !identifier.unicodeScalars.contains(where: \.isControl)
+        else {
+            throw .invalid(
+                "identifier",
+                identifier,
+                allowed: "1 to \(Limits.idBytes - kind.description.utf8.count - 1) bytes of UTF-8 without control "
+                    + "characters for a task of kind \(kind)"
+            )
+        }
+        description = text
+    }
+
     package init(trusted text: String) { description = text }
 
     /// By bytes, as Redis compares them: two ways to write “é” are two ids.
@@ -115,6 +136,14 @@ public struct WorkerName: Sendable, Hashable, Codable, CustomStringConvertible {
         description = (head.isEmpty ? "-" : head) + tail
     }
 
+    /// Reads a name from text, refusing one that is not valid.
+    public init(from decoder: any Decoder) throws { try self.init(decoder.singleValueContainer().decode(String.self)) }
+    /// Writes the text.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.singleValueContainer()
+        try container.encode(description)
+    }
+
     package init(trusted text: String) { description = text }
 
     /// The host's name, when the name is of the form `host:pid:nonce`; otherwise the whole name.
@@ -144,6 +173,25 @@ package enum Names {
                 "namespace",
                 text,
                 allowed: "1 to \(Limits.namespaceBytes) of A-Z a-z 0-9 . _ -, beginning with a letter or digit"
+            )
+        }
+    }
+
+    /// A name of who acts, or a lock's token: it stands as one word among others.
+    package static func checkWord(_ what: String, _ text: String, limit: Int) throws(TrackerError) {
+        guard (1...limit).contains(text.utf8.count), text.utf8.allSatisfy({ (0x21...0x7e).contains($0) }) else {
+            throw .invalid(what, text, allowed: "1 to \(limit) printable ASCII characters without spaces")
+        }
+    }
+
+    /// A message in a task's log; it may have several lines.
+    package static func checkMessage(_ text: String) throws(TrackerError) {
+        let isClean = !text.unicodeScalars.contains { $0.isControl && $0 != "\n" && $0 != "\t" }
+        guard text.utf8.count <= Limits.messageBytes, isClean else {
+            throw .invalid(
+                "message",
+                text,
+                allowed: "at most \(Limits.messageBytes) bytes without control characters but line feeds and tabs"
             )
         }
     }

@@ -6,11 +6,13 @@ public enum EnqueueOutcome: Sendable, Hashable {
     case existing(TaskID)
     /// Refused: a task of this id exists.
     case duplicate(TaskID)
+    /// Refused: as many tasks of the kind wait as its policy allows. Enqueue later, or raise the kind's queue limit.
+    case full(TaskID, limit: Int)
 
     /// The id, whatever happened.
     public var id: TaskID {
         switch self {
-        case .created(let id), .existing(let id), .duplicate(let id): id
+        case .created(let id), .existing(let id), .duplicate(let id), .full(let id, _): id
         }
     }
 }
@@ -31,6 +33,8 @@ public enum ClaimRefusal: Sendable, Hashable, CustomStringConvertible {
     case locked(until: Timestamp, by: String)
     /// It is to run later.
     case notDue(at: Timestamp)
+    /// An operator keeps it from running.
+    case paused
     /// It has ended.
     case ended(TaskState)
 
@@ -40,6 +44,7 @@ public enum ClaimRefusal: Sendable, Hashable, CustomStringConvertible {
         case .notFound: "there is no such task"
         case .locked(let until, let worker): "locked by \(worker) until \(until)"
         case .notDue(let at): "not due before \(at)"
+        case .paused: "paused"
         case .ended(let state): "already \(state)"
         }
     }
@@ -54,9 +59,11 @@ public enum AcquireOutcome: Sendable, Hashable {
 }
 
 /// What a renewal gave.
-public enum RenewOutcome: String, Sendable, Hashable, Codable {
+public enum RenewOutcome: Sendable, Hashable {
     /// The lock holds for another lease from now.
     case renewed
+    /// The lock holds until then and no longer: the attempt's time is over then.
+    case ending(at: Timestamp)
     /// The lock holds for another lease, but the task is to stop: somebody cancelled it.
     case cancelRequested
     /// The lock is lost: it ran out, or another holder has it.
@@ -81,6 +88,8 @@ public enum HandBackOutcome: Sendable, Hashable {
     case ready(due: Timestamp)
     /// Its attempts are used up, or it was not to be tried again.
     case exhausted
+    /// The same, of a kind whose policy then sets tasks aside.
+    case ignored
     /// It had been cancelled.
     case cancelled
     /// Refused: the lock is lost, nothing changed.
@@ -149,4 +158,71 @@ public struct TaskPage: Sendable, Hashable {
     public var tasks: [TaskRecord]
     /// Where the next page begins; nil when this is the last.
     public var cursor: String?
+}
+
+/// What a change of state that an operator or a holder asked for gave.
+public enum TransitionOutcome: Sendable, Hashable {
+    /// The task stands there, now or since before.
+    case done(TaskState)
+    /// Refused: from that state it is not legal. Nothing changed.
+    case refused(IllegalTransition)
+    /// Refused: the lock is lost, nothing changed.
+    case stale
+    /// There is no such task.
+    case notFound
+}
+
+/// Why a change of state was refused.
+public struct IllegalTransition: Sendable, Hashable, Codable, CustomStringConvertible {
+    /// The state that was found.
+    public var found: TaskState
+    /// The states from which it is legal.
+    public var allowed: [TaskState]
+
+    /// A refusal from its parts.
+    public init(found: TaskState, allowed: [TaskState]) {
+        self.found = found
+        self.allowed = allowed
+    }
+
+    /// For people.
+    public var description: String {
+        "is \(found); allowed from: \(allowed.map(\.description).joined(separator: ", "))"
+    }
+}
+
+/// What a deletion did with one task.
+public enum DeleteOutcome: String, Sendable, Hashable, Codable {
+    /// It is deleted, with everything kept of it.
+    case deleted
+    /// Refused: it is running. Cancel it first, or force.
+    case running
+    /// There is no such task (any more).
+    case notFound
+}
+
+/// What the removal of a kind gave.
+public enum UndefineOutcome: Sendable, Hashable {
+    /// The kind is removed, with so many tasks.
+    case removed(tasks: Int)
+    /// Refused: so many tasks of the kind exist. Delete them, or force.
+    case inUse(tasks: Int)
+    /// There is no such kind (any more).
+    case notFound
+}
+
+/// In which order waiting tasks are taken.
+public enum ClaimOrder: String, Sendable, Hashable, Codable, CaseIterable {
+    /// Highest priority first, then the longest due, whatever the kind.
+    case priority
+    /// The longest due first, whatever the kind and priority: one line for all.
+    case due
+}
+
+/// In which order a listing shows the tasks of a state: by due time, end of the lease, or when they were paused or ended.
+public enum FindOrder: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The oldest moment first.
+    case oldestFirst
+    /// The latest moment first.
+    case newestFirst
 }

@@ -8,7 +8,7 @@ public struct TaskRecord: Sendable, Hashable {
     public var state: TaskState
     /// Attempts begun and not given back.
     public var attempts: Int
-    /// Attempts that failed; a fresh retry begins at 0 again.
+    /// Attempts that failed in a row; a success or a fresh retry begins at 0 again.
     public var failures: Int
     /// Leases that ran out.
     public var crashes: Int
@@ -30,8 +30,10 @@ public struct TaskRecord: Sendable, Hashable {
     public var worker: String?
     /// The fencing number of its latest lock.
     public var fence: Int?
-    /// When the lock ends; nil when it is not running.
+    /// When the lock ends; nil when nobody holds it. A paused task with one is paused by its holder.
     public var leaseExpires: Timestamp?
+    /// When the running attempt's time is over, however often its lock is renewed; nil when it is not limited.
+    public var deadline: Timestamp?
     /// How far its holder says it is, 0 to 1.
     public var progress: Double?
     /// What its holder says about that.
@@ -42,10 +44,18 @@ public struct TaskRecord: Sendable, Hashable {
     public var cancelReason: String?
     /// What it works on. Nil in listings, which leave it out.
     public var payload: Body?
-    /// What it made. Nil unless it succeeded with a result.
+    /// What it made: its holder's response so far, and its result once it succeeded. Nil when there is none, and in listings.
     public var result: Body?
+    /// What its holders saved for it. Nil when there is none, and in listings.
+    public var data: Body?
     /// The latest attempt that did not succeed. Nil in listings.
     public var lastFailure: Attempt?
+
+    /// What the task is called among those of its kind, when its id was made from that; see ``TaskID/init(kind:identifier:)``.
+    public var identifier: String? {
+        let start = "\(kind)#"
+        return id.description.hasPrefix(start) ? String(id.description.dropFirst(start.count)) : nil
+    }
 
     package init(id: TaskID, kind: KindName, state: TaskState, created: Timestamp) {
         self.id = id

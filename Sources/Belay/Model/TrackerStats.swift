@@ -16,6 +16,10 @@ public struct TrackerStats: Sendable, Hashable, Codable {
         public var exhausted: Int
         /// Ended on request.
         public var cancelled: Int
+        /// Kept from running, by an operator or their holder.
+        public var paused: Int
+        /// Set aside.
+        public var ignored: Int
         /// How long the oldest due task has been waiting; nil when none waits.
         public var oldestReadyAge: Duration?
         /// When the next scheduled task is due; nil when none is scheduled.
@@ -25,10 +29,11 @@ public struct TrackerStats: Sendable, Hashable, Codable {
         public init(kind: KindName) {
             self.kind = kind
             (ready, scheduled, running, succeeded, exhausted, cancelled) = (0, 0, 0, 0, 0, 0)
+            (paused, ignored) = (0, 0)
         }
 
         /// All tasks of the kind.
-        public var total: Int { ready + scheduled + running + succeeded + exhausted + cancelled }
+        public var total: Int { ready + scheduled + running + paused + succeeded + exhausted + cancelled + ignored }
     }
 
     /// The moment of the counts.

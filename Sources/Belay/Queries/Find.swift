@@ -6,6 +6,7 @@ package struct Find: Verb {
     package static let script = RedisScript(.find)
     package var kinds: [KindName]
     package var states: [TaskState]
+    package var order: FindOrder
     package var limit: Int
     package var cursor: String?
 
@@ -19,7 +20,8 @@ package struct Find: Verb {
         call.keys()
         call.append(limit)
         call.append(kinds.map(\.description).joined(separator: "\n"))
-        call.append(states.map(\.letter).joined())
+        call.append(states.map(\.letters).joined())
+        call.append(order == .newestFirst ? "new" : "old")
         call.append(cursor ?? "")
     }
 

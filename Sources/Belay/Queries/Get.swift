@@ -68,15 +68,17 @@ extension TaskRecord {
         worker = fields.text("w")
         fence = fields.int("g")
         leaseExpires = fields.moment(".expires")
+        deadline = state == .running ? fields.moment("to") : nil
         progress = fields.int("pg").map { Double($0) / 1000 }
         progressMessage = fields.text("pm")
         cancelRequested = fields.moment("X")
         cancelReason = fields.text("cr").flatMap { $0.isEmpty ? nil : $0 }
         payload =
             fields.body(".payload", contentType: "ct") ?? Body(bytes: [], contentType: fields.text("ct") ?? Body.json)
-        result = state == .succeeded ? fields.body(".result", contentType: "rt") : nil
+        result = fields.body(".result", contentType: "rt")
+        data = fields.body(".data", contentType: "vt")
         lastFailure = try fields.bytes(".last").map { bytes throws(TrackerError) in
-            try Attempt(remembered: bytes, of: reply)
+            try Attempt(remembered: bytes, of: reply) { _ in fields.bytes(".trace") }
         }
     }
 }

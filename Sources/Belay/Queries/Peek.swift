@@ -1,11 +1,13 @@
 import BelayScripts
 package import RedisWire
 
-/// The tasks that a claim would take now.
+/// The tasks that a claim would take now, or the queue.
 package struct Peek: Verb {
     package static let script = RedisScript(.peek)
     package var kinds: [KindName]
     package var limit: Int
+    package var order: ClaimOrder
+    package var scheduled: Bool
 
     package func validate() throws(TrackerError) {
         guard (1...Limits.batch).contains(limit) else {
@@ -19,6 +21,7 @@ package struct Peek: Verb {
     package func encode(into call: inout ScriptCall) {
         call.keys()
         call.append(limit)
+        call.append((order == .due ? "d" : "") + (scheduled ? "s" : ""))
         for kind in kinds { call.append(kind.description) }
     }
 

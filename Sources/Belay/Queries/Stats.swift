@@ -15,7 +15,7 @@ package struct Stats: Verb {
         var kinds: [TrackerStats.Kind] = []
         for item in try reply.list(2) {
             let parts = try reply.items(item)
-            guard parts.count == 9 else { throw reply.malformed("counts of \(parts.count) parts") }
+            guard parts.count == 11 else { throw reply.malformed("counts of \(parts.count) parts") }
             var kind = TrackerStats.Kind(kind: KindName(trusted: try reply.text(parts[0])))
             kind.ready = try reply.number(parts[1])
             kind.scheduled = try reply.number(parts[2])
@@ -25,6 +25,8 @@ package struct Stats: Verb {
             kind.cancelled = try reply.number(parts[6])
             kind.oldestReadyAge = reply.optionalMoment(parts[7]).map { now - $0 }
             kind.nextDue = reply.optionalMoment(parts[8])
+            kind.paused = try reply.number(parts[9])
+            kind.ignored = try reply.number(parts[10])
             kinds.append(kind)
         }
         return TrackerStats(now: now, kinds: kinds, workers: try reply.int(3))

@@ -33,7 +33,10 @@ extension TaskPage {
 
 extension TaskFailure {
     /// The failure as a tracker keeps it: shortened to what is stored.
-    package var asStored: TaskFailure? { FailureText.decode(FailureText.encode(self)[...]) }
+    package var asStored: TaskFailure? {
+        let stored = FailureText.encode(self)
+        return FailureText.decode(stored.error[...], backtrace: stored.backtrace)
+    }
 }
 
 extension Enqueue.Item {

@@ -34,6 +34,9 @@ package enum Host {
         return hex(high) + hex(low)
     }
 
+    /// Tells one request from another: 48 random bits as 12 hexadecimal digits.
+    package static func nonce() -> String { String(hex(.random(in: .min ... .max)).prefix(12)) }
+
     private static func hex(_ value: UInt64) -> String {
         let text = String(value, radix: 16)
         return String(repeating: "0", count: 16 - text.utf8.count) + text

@@ -1,4 +1,5 @@
-/// A kind's policy as the scripts read it: ten words, durations in microseconds, factor and jitter in thousandths.
+/// A kind's policy as the scripts read it: thirteen words, durations in microseconds, factor and jitter in thousandths.
+/// A policy of ten words was stored before time-out, queue limit and end state existed, and has none.
 package enum PolicyText {
     package static func encode(_ policy: KindPolicy) -> String {
         var (letter, base, cap, factor, delays) = ("e", Duration.zero, Duration.zero, 1.0, "-")
@@ -16,17 +17,22 @@ package enum PolicyText {
                 Int((policy.retry.jitter * 1000).rounded()),
                 policy.keepSucceeded?.microseconds ?? 0, policy.keepOther?.microseconds ?? 0,
             ].map { "\($0)" } + [delays]
+            + [
+                "\(policy.timeout?.microseconds ?? 0)", "\(policy.queueLimit ?? 0)",
+                policy.whenExhausted == .ignored ? "n" : "x",
+            ]
         return words.joined(separator: " ")
     }
 
     package static func decode(_ text: String) throws(TrackerError) -> KindPolicy {
         let words = text.split(separator: " ")
-        // The third word is a letter and the tenth a list or "-".
-        let numbers = words.enumerated().map { $0.offset == 2 || $0.offset == 9 ? 0 : Int($0.element) ?? -1 }
-        let delays = words.count == 10 ? words[9].split(separator: ",").map { Int($0) ?? -1 } : []
-        guard words.count == 10, numbers.allSatisfy({ $0 >= 0 }), words[2] != "l" || delays.allSatisfy({ $0 >= 0 })
+        // The third and the last word are letters, and the tenth is a list or "-".
+        let numbers = words.enumerated().map { [2, 9, 12].contains($0.offset) ? 0 : Int($0.element) ?? -1 }
+        let delays = words.count >= 10 ? words[9].split(separator: ",").map { Int($0) ?? -1 } : []
+        guard words.count == 10 || words.count == 13 && ["x", "n"].contains(words[12]),
+            numbers.allSatisfy({ $0 >= 0 }), words[2] != "l" || delays.allSatisfy({ $0 >= 0 })
         else {
-            throw .bug("stored policy “\(text)” is not of ten words as they should be")
+            throw .bug("stored policy “\(text)” is not of ten or thirteen words as they should be")
         }
         let backoff: RetryPolicy.Backoff
         switch words[2] {
@@ -46,7 +52,10 @@ package enum PolicyText {
             attempts: numbers[1],
             retry: RetryPolicy(backoff, jitter: Double(numbers[6]) / 1000),
             keepSucceeded: keep(numbers[7]),
-            keepOther: keep(numbers[8])
+            keepOther: keep(numbers[8]),
+            timeout: numbers.count > 10 ? keep(numbers[10]) : nil,
+            queueLimit: numbers.count > 11 && numbers[11] > 0 ? numbers[11] : nil,
+            whenExhausted: words.last == "n" ? .ignored : .exhausted
         )
     }
 }

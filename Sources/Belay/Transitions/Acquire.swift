@@ -11,7 +11,7 @@ public struct AcquireOptions: OptionSet, Sendable, Hashable {
     public static let ignoreDue = AcquireOptions(rawValue: 1)
     /// Take it although somebody holds it; that holder is superseded, and the history says so.
     public static let ignoreLock = AcquireOptions(rawValue: 2)
-    /// Take it although it is exhausted or cancelled. Does not pass over a lock.
+    /// Take it although it is exhausted, cancelled or ignored. Does not pass over a lock.
     public static let force = AcquireOptions(rawValue: 4)
     /// Begin anew although it has ended, well or not: attempts are counted from 1, the history goes on.
     public static let restart = AcquireOptions(rawValue: 8)
@@ -30,8 +30,14 @@ package struct Acquire: Verb {
     package var worker: WorkerName
     package var lease: Duration?
     package var options: AcquireOptions
+    /// The token of the lock that the caller holds on the task and wants to hold as a new lock; nil when it holds none.
+    package var held: String?
 
-    package func validate() throws(TrackerError) { try ClaimMany.check(lease: lease) }
+    package func validate() throws(TrackerError) {
+        try ClaimMany.check(lease: lease)
+        try Names.checkWord("token", token, limit: Limits.tokenBytes)
+        if let held { try Names.checkWord("token of the held lock", held, limit: Limits.tokenBytes) }
+    }
 
     package func encode(into call: inout ScriptCall) {
         call.keys(CollectionOfOne(id))
@@ -39,6 +45,7 @@ package struct Acquire: Verb {
         call.append(worker.description)
         call.append(lease)
         call.append(options.letters)
+        call.append(held ?? "")
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> AcquireOutcome {
@@ -48,6 +55,7 @@ package struct Acquire: Verb {
         case "LOCKED":
             return .refused(.locked(until: Timestamp(microseconds: try reply.int(2)), by: try reply.string(3)))
         case "NOT_DUE": return .refused(.notDue(at: Timestamp(microseconds: try reply.int(2))))
+        case "PAUSED": return .refused(.paused)
         case "ENDED": return .refused(.ended(try reply.state(reply.string(2))))
         default: throw reply.unexpected()
         }

@@ -6,6 +6,7 @@ package struct Cancel: Verb {
     package static let script = RedisScript(.cancel)
     package var ids: [TaskID]
     package var reason: String
+    package var actor: String
 
     package func validate() throws(TrackerError) {
         try HolderBatch.check(ids.count)
@@ -15,6 +16,7 @@ package struct Cancel: Verb {
     package func encode(into call: inout ScriptCall) {
         call.keys(ids)
         call.append(reason)
+        call.append(actor)
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> [CancelOutcome] {

@@ -22,6 +22,7 @@ package struct ClaimMany: Verb {
     package var wait: Duration?
     /// Whether the worker may still stand in line.
     package var mayBeWaiting = false
+    package var order = ClaimOrder.priority
     package var estimatedNow: Timestamp?
 
     package func validate() throws(TrackerError) {
@@ -32,6 +33,8 @@ package struct ClaimMany: Verb {
             throw .invalid("number of kinds", kinds.count, allowed: "1 to \(Limits.kindsPerClaim)")
         }
         try Self.check(lease: lease)
+        try Names.checkWord("token", token, limit: Limits.tokenBytes)
+        guard (0..<1000).contains(lane) else { throw .invalid("lane", lane, allowed: "0 to 999") }
     }
 
     static func check(lease: Duration?) throws(TrackerError) {
@@ -46,7 +49,7 @@ package struct ClaimMany: Verb {
         call.append(lease)
         call.append(lane)
         call.append(wait)
-        call.append(mayBeWaiting ? "1" : "")
+        call.append((mayBeWaiting ? "w" : "") + (order == .due ? "d" : ""))
         if let estimatedNow { call.append(estimatedNow.microseconds) } else { call.append("") }
         for kind in kinds { call.append(kind.description) }
     }
@@ -66,14 +69,16 @@ package struct ClaimMany: Verb {
 }
 
 extension Claim {
-    /// `[id kind attempt fence expires begun payload created due failures crashes content-type trace]`
+    /// `[id kind attempt fence expires begun payload created due failures crashes content-type trace data
+    /// data-type]`
     init(_ item: RedisReply, token: String, worker: WorkerName, of reply: ScriptReply) throws(TrackerError) {
         let parts = try reply.items(item)
-        guard parts.count == 13 else { throw reply.malformed("a claim of \(parts.count) parts") }
+        guard parts.count == 15 else { throw reply.malformed("a claim of \(parts.count) parts") }
         let expires = Timestamp(microseconds: try reply.number(parts[4]))
         let began = Timestamp(microseconds: try reply.number(parts[5]))
         let contentType = try reply.text(parts[11])
         let trace = try reply.text(parts[12])
+        let dataType = try reply.text(parts[14])
         self.init(
             id: TaskID(trusted: try reply.text(parts[0])),
             kind: KindName(trusted: try reply.text(parts[1])),
@@ -89,6 +94,7 @@ extension Claim {
             claimed: began,
             failures: try reply.number(parts[9]),
             crashes: try reply.number(parts[10]),
+            data: Body(bytes: try reply.bytes(parts[13]), contentType: dataType.isEmpty ? Body.json : dataType),
             trace: trace.isEmpty ? [:] : TraceText.decode(trace)
         )
     }

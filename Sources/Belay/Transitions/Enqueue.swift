@@ -37,9 +37,25 @@ package struct Enqueue: Verb {
         }
     }
 
+    /// What became of the items, by their places from 0: those that are not named were created.
+    package struct Response: Sendable, Hashable {
+        /// The id was taken by another request.
+        package var duplicates: Set<Int> = []
+        /// So many of the kind wait already.
+        package var full: [Int: Int] = [:]
+
+        package init(duplicates: Set<Int> = [], full: [Int: Int] = [:]) {
+            self.duplicates = duplicates
+            self.full = full
+        }
+    }
+
     package static let script = RedisScript(.enqueue)
     /// Proves which request made a task whose id the caller chose; nil when all ids were generated for this request.
     package var nonce: String?
+    package var actor: String
+    /// What the tasks' logs say of it; empty for nothing.
+    package var message = ""
     package var kinds: [(name: KindName, policy: KindPolicy?)]
     package var items: [Item]
     package var payloadLimit: Int
@@ -49,6 +65,7 @@ package struct Enqueue: Verb {
             throw .invalid("number of tasks", items.count, allowed: "1 to \(Limits.batch) in one call")
         }
         for kind in kinds { try kind.policy?.validate() }
+        try Names.checkMessage(message)
         for item in items {
             guard Limits.priorities.contains(item.priority) else {
                 throw .invalid("priority", item.priority, allowed: "0 to 9, 9 is claimed first")
@@ -82,6 +99,8 @@ package struct Enqueue: Verb {
     package func encode(into call: inout ScriptCall) {
         call.keys(items.lazy.map(\.id))
         call.append(nonce ?? "")
+        call.append(actor)
+        call.append(message)
         call.append(kinds.count)
         for kind in kinds {
             call.append(kind.name.description)
@@ -108,13 +127,17 @@ package struct Enqueue: Verb {
         }
     }
 
-    /// Places (from 0) of tasks whose id was taken by another request.
-    package func decode(_ reply: ScriptReply) throws(TrackerError) -> Set<Int> {
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> Response {
         switch reply.word {
         case "OK":
-            var places: Set<Int> = []
-            for place in try reply.list(2) { places.insert(try reply.place(place, of: items.count)) }
-            return places
+            var response = Response()
+            for place in try reply.list(2) { response.duplicates.insert(try reply.place(place, of: items.count)) }
+            let full = try reply.list(3)
+            guard full.count.isMultiple(of: 2) else { throw reply.malformed("a place without a limit") }
+            for i in stride(from: 0, to: full.count, by: 2) {
+                response.full[try reply.place(full[i], of: items.count)] = try reply.number(full[i + 1])
+            }
+            return response
         case "UNKNOWN_KIND": throw .unknownKind(try reply.string(2))
         case "FULL": throw .fullOfKinds()
         case "TOO_LARGE":

@@ -5,7 +5,7 @@ package import RedisWire
 public enum FailureDisposition: Sendable, Hashable {
     /// Try again as the kind's policy says, or after a delay of the holder's choice.
     case retry(after: Duration? = nil)
-    /// Do not try again: the task is exhausted.
+    /// Do not try again: the task is exhausted, or ignored where its kind's policy says so.
     case exhaust
     /// The task was cancelled, and its holder has stopped.
     case cancelled
@@ -52,7 +52,9 @@ package struct Fail: Verb {
                 call.append("c")
                 call.append("")
             }
-            call.append(bytes: FailureText.encode(item.failure))
+            let stored = FailureText.encode(item.failure)
+            call.append(bytes: stored.error)
+            call.append(bytes: stored.backtrace)
         }
     }
 

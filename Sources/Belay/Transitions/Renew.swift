@@ -27,6 +27,9 @@ package struct Renew: Verb {
             case "STALE": outcomes[exception.place] = .stale
             case "GONE": outcomes[exception.place] = .gone
             case "CANCEL": outcomes[exception.place] = .cancelRequested
+            case "ENDING":
+                guard let end = exception.time else { throw reply.malformed("no time with ENDING") }
+                outcomes[exception.place] = .ending(at: end)
             default: throw reply.malformed("unknown answer “\(exception.word)”")
             }
         }
@@ -52,13 +55,14 @@ extension ScriptCall {
 }
 
 extension ScriptReply {
-    /// `[[place word] ...]`, places from 1 in the answer and from 0 here.
-    func exceptions(within count: Int) throws(TrackerError) -> [(place: Int, word: String)] {
-        var exceptions: [(place: Int, word: String)] = []
+    /// `[[place word time?] ...]`, places from 1 in the answer and from 0 here.
+    func exceptions(within count: Int) throws(TrackerError) -> [(place: Int, word: String, time: Timestamp?)] {
+        var exceptions: [(place: Int, word: String, time: Timestamp?)] = []
         for item in try list(2) {
             let parts = try items(item)
-            guard parts.count == 2 else { throw malformed("\(item) is not a place and a word") }
-            exceptions.append((try place(parts[0], of: count), try text(parts[1])))
+            guard (2...3).contains(parts.count) else { throw malformed("\(item) is not a place and a word") }
+            let time = parts.count == 3 ? optionalMoment(parts[2]) : nil
+            exceptions.append((try place(parts[0], of: count), try text(parts[1]), time))
         }
         return exceptions
     }
@@ -80,6 +84,7 @@ extension ScriptReply {
             switch parts.first?.string {
             case "q" where parts.count == 2: outcomes.append(.ready(due: Timestamp(microseconds: try number(parts[1]))))
             case "x": outcomes.append(.exhausted)
+            case "n": outcomes.append(.ignored)
             case "c": outcomes.append(.cancelled)
             case "GONE": outcomes.append(.gone)
             // A task that was failed here and has since been run again by others is no longer this holder's.

@@ -9,17 +9,30 @@ public enum RetryBudget: String, Sendable, Hashable, Codable {
     case kept
 }
 
-/// Runs tasks again: an ended one anew, a waiting one now.
+/// Runs tasks again: an ended or paused one anew, a waiting one now.
 package struct Retry: Verb {
     package static let script = RedisScript(.retry)
     package var ids: [TaskID]
     package var budget: RetryBudget
+    /// Whether to take running tasks from their holders.
+    package var force = false
+    package var actor: String
+    package var message = ""
+    /// Tells a repeated request from a second one.
+    package var nonce = Host.nonce()
 
-    package func validate() throws(TrackerError) { try HolderBatch.check(ids.count) }
+    package func validate() throws(TrackerError) {
+        try HolderBatch.check(ids.count)
+        try Names.checkMessage(message)
+    }
 
     package func encode(into call: inout ScriptCall) {
         call.keys(ids)
         call.append(budget.rawValue)
+        call.append(force ? "force" : "")
+        call.append(actor)
+        call.append(message)
+        call.append(nonce)
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> [RetryOutcome] {

@@ -1,34 +1,41 @@
 import Belay
 
 extension InMemoryState {
-    /// Running tasks whose lease ran out, kind by kind, the longest expired first.
+    /// Held tasks whose lease ran out, kind by kind, running ones first, the longest expired first.
     func expired(of kinds: [KindName], limit: Int) -> [TaskID] {
         guard !isHeld else { return [] }
         var found: [TaskID] = []
-        for kind in kinds where found.count < limit {
-            found += index(.running, kind).upTo(now.microseconds).prefix(limit - found.count).map(\.member)
+        for kind in kinds {
+            for letter: Character in ["r", "h"] {
+                found += index(letter, kind).upTo(now.microseconds).prefix(limit - found.count).map(\.member)
+            }
         }
         return found
+    }
+
+    /// How an attempt ended whose lease ran out.
+    func outcome(ofExpired task: StoredTask) -> Attempt.Outcome {
+        task.record.deadline.map { $0 <= now } ?? false ? .timedOut : .crashed
     }
 
     /// Takes tasks back from holders that crashed: to ready with a delay, or to their end.
     mutating func takeBack(_ ids: [TaskID]) -> [ReapedTask] {
         ids.compactMap { id in
             guard let task = tasks[id], let kind = kinds[task.record.kind] else { return nil }
-            let (crashes, now) = (task.record.crashes + 1, now)
+            let (crashes, now, outcome) = (task.record.crashes + 1, now, outcome(ofExpired: task))
             var due: Timestamp?
             let end: TaskState
             if task.record.cancelRequested != nil {
                 end = .cancelled
             } else if task.record.attempts >= attemptLimit(of: task.record) {
-                end = .exhausted
+                end = exhaustedState(of: task.record.kind)
             } else {
                 end = .ready
                 due = now + kind.policy.retry.delay(of: id, after: crashes)
             }
             change(id) { task in
                 task.record.crashes = crashes
-                task.remember(.crashed, at: now, nextRun: due)
+                task.remember(outcome, at: now, nextRun: due, isIgnored: end == .ignored)
             }
             move(id, to: end, at: due)
             return .making(id: id, kind: task.record.kind, state: end, due: due, worker: task.record.worker ?? "-")
@@ -53,20 +60,17 @@ extension Purge: InMemoryVerb {
         var gone: [PurgedTask] = []
         for (name, kind) in state.kinds.sorted(by: { $0.key < $1.key }) {
             let keep = kind.policy
-            for (end, kept) in [
-                (TaskState.succeeded, keep.keepSucceeded), (.exhausted, keep.keepOther), (.cancelled, keep.keepOther),
-            ] {
-                guard let kept else { continue }
+            for end in [TaskState.succeeded, .exhausted, .cancelled, .ignored] {
+                guard let kept = end == .succeeded ? keep.keepSucceeded : keep.keepOther else { continue }
                 let oldest = state.now.microseconds - kept.microseconds
-                let ids = state.index(end, name).upTo(oldest).prefix(limit - gone.count).map(\.member)
+                let index = TaskIndex(letter: end.letters.first!, kind: name)
+                let ids = state.index(index).upTo(oldest).prefix(limit - gone.count).map(\.member)
                 gone += ids.map { .making(id: $0, kind: name, state: end) }
             }
         }
-        let highest = gone.compactMap { state.tasks[$0.id]?.record.fence }.max()
-        for task in gone { state.delete(task.id) }
         forgetSilentWorkers(&state)
         state.tick()
-        if !gone.isEmpty { state.tick(above: highest ?? 0) }
+        state.delete(gone.map(\.id))
         return .making(gone, more: gone.count >= limit)
     }
 

@@ -5,13 +5,15 @@ extension Renew: InMemoryVerb {
         var renewed: [TaskID: Timestamp] = [:]
         let outcomes = items.map { handle, lease -> RenewOutcome in
             guard let task = state.tasks[handle.id] else { return .gone }
-            guard task.record.state == .running, task.isLatest(handle), let expires = task.record.leaseExpires,
-                expires > state.now || state.isHeld
+            guard task.isLatest(handle), let expires = task.record.leaseExpires, expires > state.now || state.isHeld
             else { return .stale }
-            renewed[handle.id] = max(renewed[handle.id] ?? expires, state.now + lease)
-            return task.record.cancelRequested == nil ? .renewed : .cancelRequested
+            let wanted = max(renewed[handle.id] ?? expires, state.now + lease)
+            let end = min(wanted, task.record.deadline ?? wanted)
+            renewed[handle.id] = end
+            if task.record.cancelRequested != nil { return .cancelRequested }
+            return end < wanted ? .ending(at: end) : .renewed
         }
-        for (id, end) in renewed { state.move(id, to: .running, at: end) }
+        for (id, end) in renewed { state.extend(id, to: end) }
         state.tick()
         return outcomes
     }
@@ -20,7 +22,7 @@ extension Renew: InMemoryVerb {
 extension Progress: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> WriteOutcome {
         guard let task = state.tasks[handle.id] else { return .gone }
-        guard task.record.state == .running, task.isLatest(handle) else { return .stale }
+        guard task.isHeld, task.isLatest(handle) else { return .stale }
         let said = (fraction.map { ($0 * 1000).rounded() / 1000 }, message.isEmpty ? nil : message)
         if (task.record.progress, task.record.progressMessage) == said { return .accepted }
         state.change(handle.id) { ($0.record.progress, $0.record.progressMessage) = said }
@@ -37,14 +39,14 @@ extension Complete: InMemoryVerb {
         let outcomes = items.map { handle, result -> WriteOutcome in
             guard let task = state.tasks[handle.id] else { return .gone }
             guard task.isLatest(handle) else { return .stale }
-            switch task.record.state {
-            case .succeeded: return .accepted
-            case .running:
-                state.change(handle.id) { $0.record.result = result.bytes.isEmpty ? nil : result }
-                state.move(handle.id, to: .succeeded)
-                return .accepted
-            case .ready, .exhausted, .cancelled: return .stale
+            if task.record.state == .succeeded { return .accepted }
+            guard task.isHeld else { return .stale }
+            state.change(handle.id) { task in
+                task.record.failures = 0
+                if !result.bytes.isEmpty { task.record.result = result }
             }
+            state.move(handle.id, to: .succeeded)
+            return .accepted
         }
         state.tick()
         return outcomes
@@ -69,7 +71,7 @@ extension Fail: InMemoryVerb {
         state.change(id) { $0.record.failures = failures }
         guard case .retry(let delay) = item.disposition, task.record.attempts < state.attemptLimit(of: task.record)
         else {
-            return state.end(id, .exhausted, attempt: .failed, failure)
+            return state.end(id, state.exhaustedState(of: task.record.kind), attempt: .failed, failure)
         }
         let backoff = delay ?? state.kinds[task.record.kind]!.policy.retry.delay(of: id, after: failures)
         state.change(id) { $0.remember(.failed, at: now, nextRun: now + backoff, failure: failure) }
@@ -110,11 +112,12 @@ extension InMemoryState {
             guard let task = tasks[handle.id] else { return .gone }
             guard task.isLatest(handle), !performed.contains(handle.id) else { return .stale }
             performed.insert(handle.id)
-            if task.record.state == .running { return perform(&self, task, place) }
+            if task.isHeld { return perform(&self, task, place) }
             guard let last = task.remembered(handle) else { return .stale }
             if last.outcome == .cancelled { return .cancelled }
             guard last.outcome == outcome else { return .stale }
-            return last.nextRun.map { .ready(due: $0) } ?? .exhausted
+            return last.nextRun.map { .ready(due: $0) }
+                ?? (task.ignoredAfter.contains(last.fence) ? .ignored : .exhausted)
         }
     }
 
@@ -141,8 +144,8 @@ extension InMemoryState {
         _ failure: TaskFailure? = nil
     ) -> HandBackOutcome {
         let now = now
-        change(id) { $0.remember(attempt, at: now, failure: failure) }
+        change(id) { $0.remember(attempt, at: now, isIgnored: state == .ignored, failure: failure) }
         move(id, to: state)
-        return state == .cancelled ? .cancelled : .exhausted
+        return state == .cancelled ? .cancelled : state == .ignored ? .ignored : .exhausted
     }
 }

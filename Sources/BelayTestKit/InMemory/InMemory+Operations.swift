@@ -5,21 +5,20 @@ extension Cancel: InMemoryVerb {
         let (now, why) = (state.now, reason.isEmpty ? nil : reason)
         var asked: [String] = []
         let outcomes = ids.map { id -> CancelOutcome in
-            guard let record = state.tasks[id]?.record else { return .notFound }
-            switch record.state {
-            case .ready:
-                state.change(id) { $0.record.cancelReason = why }
-                state.move(id, to: .cancelled)
-                return .cancelled
-            case .running:
-                if record.cancelRequested == nil {
-                    state.change(id) { ($0.record.cancelRequested, $0.record.cancelReason) = (now, why) }
-                    asked.append(record.worker ?? "")
-                }
+            guard let task = state.tasks[id] else { return .notFound }
+            if task.isHeld {
+                guard task.record.cancelRequested == nil else { return .requested }
+                state.change(id) { ($0.record.cancelRequested, $0.record.cancelReason) = (now, why) }
+                state.log(id, "cancel-requested", by: actor, reason)
+                asked.append(task.record.worker ?? "")
                 return .requested
-            case .cancelled: return .cancelled
-            case .succeeded, .exhausted: return .ended(record.state)
             }
+            if task.record.state == .cancelled { return .cancelled }
+            if task.record.state.isTerminal { return .ended(task.record.state) }
+            state.change(id) { $0.record.cancelReason = why }
+            state.move(id, to: .cancelled)
+            state.log(id, "cancelled", .cancelled, by: actor, reason)
+            return .cancelled
         }
         for worker in asked { state.tellCancelled(worker) }
         state.tick()
@@ -29,21 +28,56 @@ extension Cancel: InMemoryVerb {
 
 extension Retry: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> [RetryOutcome] {
+        var taken: [String] = []
         let outcomes = ids.map { id -> RetryOutcome in
-            guard let record = state.tasks[id]?.record else { return .notFound }
-            switch record.state {
-            case .running: return .running
-            case .ready:
-                if record.due > state.now { state.move(id, to: .ready) }
-            case .succeeded, .exhausted, .cancelled:
-                let limit = state.attemptLimit(of: record)
-                state.change(id) { $0.revive(budget, limit: limit) }
-                state.move(id, to: .ready)
+            guard let task = state.tasks[id] else { return .notFound }
+            let (now, isWaiting) = (state.now, task.record.state == .ready)
+            if task.wasLogged(nonce) { return .ready }
+            if task.isHeld, !force { return .running }
+            if task.isHeld { taken.append(task.record.worker ?? "") }
+            if isWaiting, task.record.due <= now { return .ready }
+            let limit = state.attemptLimit(of: task.record)
+            state.change(id) { task in
+                if task.isHeld { task.remember(.superseded, at: now, nextRun: now) }
+                if task.record.state == .succeeded { task.remember(.succeeded, at: task.record.updated) }
+                if !isWaiting { task.revive(budget, limit: limit) }
             }
+            state.log(id, "requeued", .ready, by: actor, message, nonce: nonce)
+            state.move(id, to: .ready)
             return .ready
         }
+        for worker in taken { state.tellCancelled(worker) }
         state.tick()
         return outcomes
+    }
+}
+
+extension Delete: InMemoryVerb {
+    func apply(to state: inout InMemoryState) -> [DeleteOutcome] {
+        var gone: Set<TaskID> = []
+        let outcomes = ids.map { id -> DeleteOutcome in
+            guard let task = state.tasks[id] else { return .notFound }
+            if task.isHeld, !force { return .running }
+            gone.insert(id)
+            return .deleted
+        }
+        state.delete(Array(gone))
+        return outcomes
+    }
+}
+
+extension Undefine: InMemoryVerb {
+    func apply(to state: inout InMemoryState) -> Response {
+        guard state.kinds[kind] != nil else { return .notFound }
+        let ids = "rhpsxcnq".flatMap { state.names(of: $0, kind) }.flatMap { state.index($0).entries.map(\.member) }
+        if !ids.isEmpty, !force { return .inUse(tasks: ids.count) }
+        let gone = ids.prefix(limit)
+        state.delete(Array(gone))
+        if gone.count < ids.count { return .step(deleted: gone.count, more: true) }
+        state.kinds[kind] = nil
+        state.idle[kind] = nil
+        if gone.isEmpty { state.tick(above: 0) }
+        return .step(deleted: gone.count, more: false)
     }
 }
 
@@ -51,6 +85,17 @@ extension Destroy: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> String? {
         state.empty()
         return nil
+    }
+}
+
+extension InMemoryState {
+    /// Deletes tasks, stores a time above their fences, and tells who held them.
+    mutating func delete(_ ids: [TaskID]) {
+        guard !ids.isEmpty else { return }
+        let gone = ids.compactMap { tasks[$0] }
+        for id in ids { delete(id) }
+        tick(above: gone.compactMap(\.record.fence).max() ?? 0)
+        for task in gone where task.isHeld { tellCancelled(task.record.worker ?? "") }
     }
 }
 

@@ -106,15 +106,21 @@ extension InMemoryState {
 // MARK: - Tasks and their places
 
 extension InMemoryState {
-    /// An index, empty when nothing ever stood in it.
-    func index(_ state: TaskState, _ kind: KindName, _ priority: Int? = nil) -> ScoredSet<TaskID> {
-        indexes[TaskIndex(state: state, kind: kind, priority: priority)] ?? ScoredSet()
+    /// An index by the letter of a state, empty when nothing ever stood in it.
+    func index(_ letter: Character, _ kind: KindName, _ priority: Int? = nil) -> ScoredSet<TaskID> {
+        index(TaskIndex(letter: letter, kind: kind, priority: priority))
     }
 
-    /// The indexes of the ready tasks of a kind, highest priority first.
-    func readyIndexes(_ kind: KindName) -> [ScoredSet<TaskID>] {
-        (kinds[kind]?.priorities ?? []).sorted(by: >).map { index(.ready, kind, $0) }
+    func index(_ index: TaskIndex) -> ScoredSet<TaskID> { indexes[index] ?? ScoredSet() }
+
+    /// The names of the indexes of the tasks of a kind in a state, by its letter.
+    func names(of letter: Character, _ kind: KindName) -> [TaskIndex] {
+        guard letter == "q" else { return [TaskIndex(letter: letter, kind: kind)] }
+        return (kinds[kind]?.priorities ?? []).map { TaskIndex(letter: "q", kind: kind, priority: $0) }
     }
+
+    /// The indexes of the ready tasks of a kind.
+    func readyIndexes(_ kind: KindName) -> [ScoredSet<TaskID>] { names(of: "q", kind).map { index($0) } }
 
     /// Puts a new task in its place.
     mutating func create(_ task: StoredTask) {
@@ -128,18 +134,39 @@ extension InMemoryState {
         if tasks[id] != nil { change(&tasks[id]!) }
     }
 
-    /// Moves a task to a state. The moment is when it is due (ready), its lease's end (running), or its end, which is now.
+    /// Moves a task to a state. The moment is when it is due (ready), its lease's end (running, or paused by its holder), or
+    /// now: when it was paused or ended.
     mutating func move(_ id: TaskID, to state: TaskState, at moment: Timestamp? = nil) {
         guard var task = tasks[id] else { return }
         let place = moment ?? now
         indexes[task.index]?.remove(id)
         task.record.state = state
-        task.record.leaseExpires = state == .running ? place : nil
+        task.record.leaseExpires = state == .running ? place : state == .paused ? moment : nil
         if state == .ready { task.record.due = place }
         if state != .running { task.record.updated = now }
         indexes[task.index, default: ScoredSet()].insert(id, score: place.microseconds)
         tasks[id] = task
         if state == .ready { becameReady(task.record) }
+    }
+
+    /// Moves the end of a held task's lease.
+    mutating func extend(_ id: TaskID, to end: Timestamp) {
+        guard let task = tasks[id] else { return }
+        indexes[task.index]?.insert(id, score: end.microseconds)
+        change(id) { $0.record.leaseExpires = end }
+    }
+
+    /// Adds a line to a task's log, at this moment.
+    mutating func log(
+        _ id: TaskID,
+        _ event: String,
+        _ state: TaskState? = nil,
+        by actor: String,
+        _ message: String,
+        nonce: String = "-"
+    ) {
+        let line = LogLine(time: now, event: event, state: state, actor: actor, message: message)
+        change(id) { $0.log(line, nonce: nonce) }
     }
 
     /// Deletes everything; who listens still listens.

@@ -39,10 +39,11 @@ struct ScoredSet<Member: Hashable & Comparable & Sendable>: Sendable {
     /// Entries with at most this score.
     func upTo(_ score: Int) -> ArraySlice<Entry> { entries[..<place { $0.score <= score }] }
 
-    /// Entries after a place in the order, whether or not a member stands there.
-    func after(score: Int, member: Member) -> ArraySlice<Entry> {
-        let last = Entry(score: score, member: member)
-        return entries[place { !last.precedes($0) }...]
+    /// How many entries come before a place in the order, whether or not a member stands there; one that does is counted
+    /// when asked.
+    func rank(of score: Int, _ member: Member, counting isCounted: Bool) -> Int {
+        let here = Entry(score: score, member: member)
+        return place { isCounted ? !here.precedes($0) : $0.precedes(here) }
     }
 
     /// The first place where `isBefore` no longer holds, by halving.

@@ -10,8 +10,12 @@ struct StoredTask: Sendable {
     var nonce: String?
     /// The trace context of the enqueue.
     var trace: [String: String]
-    /// Attempts that ended in anything but success, oldest first.
+    /// Attempts that ended in anything but success, oldest first; a success joins them when the task begins anew.
     private(set) var history: [Attempt] = []
+    /// Fences of the attempts after which the task was set aside.
+    private(set) var ignoredAfter: Set<Int> = []
+    /// What operators did, pauses and messages, oldest first.
+    private(set) var lines: [StoredLine] = []
 
     init(record: TaskRecord, nonce: String?, trace: [String: String]) {
         self.record = record
@@ -19,9 +23,14 @@ struct StoredTask: Sendable {
         self.trace = trace
     }
 
+    /// Whether somebody holds the lock: the task runs, or its holder paused it.
+    var isHeld: Bool { record.leaseExpires != nil }
+
     /// The index that the task stands in.
     var index: TaskIndex {
-        TaskIndex(state: record.state, kind: record.kind, priority: record.state == .ready ? record.priority : nil)
+        let letters = record.state.letters
+        let letter = record.state == .paused && isHeld ? letters.last : letters.first
+        return TaskIndex(letter: letter!, kind: record.kind, priority: record.state == .ready ? record.priority : nil)
     }
 
     /// Whether a holder's handle is that of the latest lock.
@@ -32,8 +41,10 @@ struct StoredTask: Sendable {
         _ outcome: Attempt.Outcome,
         at now: Timestamp,
         nextRun: Timestamp? = nil,
+        isIgnored: Bool = false,
         failure: TaskFailure? = nil
     ) {
+        if isIgnored, let fence = record.fence { ignoredAfter.insert(fence) }
         history.append(
             Attempt(
                 number: record.attempts,
@@ -47,6 +58,12 @@ struct StoredTask: Sendable {
             )
         )
         if history.count > Limits.attemptsRemembered { history.removeFirst() }
+    }
+
+    /// Adds a line to the log; the oldest are forgotten.
+    mutating func log(_ line: LogLine, nonce: String = "-") {
+        lines.append(StoredLine(line: line, nonce: nonce))
+        if lines.count > Limits.logLines { lines.removeFirst() }
     }
 
     /// The attempt of a handle, when it is the last one remembered: a repeated call asks.
@@ -71,6 +88,7 @@ struct StoredTask: Sendable {
             claimed: began,
             failures: record.failures,
             crashes: record.crashes,
+            data: record.data ?? .empty,
             trace: trace
         )
     }
@@ -85,8 +103,10 @@ struct StoredTask: Sendable {
         shown.cancelRequested = record.cancelRequested
         shown.cancelReason = record.cancelReason
         shown.payload = record.payload
-        shown.result = record.state == .succeeded ? record.result : nil
-        shown.lastFailure = history.last
+        shown.deadline = record.state == .running ? record.deadline : nil
+        shown.result = record.result
+        shown.data = record.data
+        shown.lastFailure = history.last { $0.outcome != .succeeded }
         return shown
     }
 
@@ -108,27 +128,31 @@ struct StoredTask: Sendable {
 
     /// Every attempt that is known, oldest first.
     var attempts: [Attempt] {
-        guard record.state == .running || record.state == .succeeded, let began = record.began else { return history }
+        guard isHeld || record.state == .succeeded, let began = record.began else { return history }
         let latest = Attempt(
             number: record.attempts,
             fence: record.fence ?? 0,
-            outcome: record.state == .running ? .running : .succeeded,
+            outcome: isHeld ? .running : .succeeded,
             worker: record.worker ?? "",
             began: began,
-            ended: record.state == .running ? nil : record.updated
+            ended: isHeld ? nil : record.updated
         )
         return history + [latest]
     }
 }
 
-/// The name of an index: where a task stands, by state and kind; ready ones also by priority.
-struct TaskIndex: Hashable, Sendable {
-    let state: TaskState
-    let kind: KindName
-    let priority: Int?
+/// A line of a task's log, as it is kept.
+struct StoredLine: Sendable {
+    let line: LogLine
+    /// Tells a repeated request from a second one.
+    let nonce: String
+}
 
-    /// The name in cursors.
-    var name: String { priority.map { "q:\($0):\(kind)" } ?? "\(state.letter):\(kind)" }
+/// The name of an index: where a task stands, by the letter of its state and by kind; ready ones also by priority.
+struct TaskIndex: Hashable, Sendable {
+    let letter: Character
+    let kind: KindName
+    var priority: Int?
 }
 
 /// A kind as the in-memory tracker keeps it.
@@ -137,11 +161,27 @@ struct StoredKind: Sendable {
     var text: String
     /// The policy.
     var policy: KindPolicy
-    /// Priorities that any task of the kind ever had.
-    var priorities: Set<Int> = [5]
+    /// Priorities that any task of the kind ever had, in the order of their first use.
+    private(set) var priorities = [5]
 
     init(_ policy: KindPolicy) throws(TrackerError) {
         text = PolicyText.encode(policy)
         self.policy = try PolicyText.decode(text)
+    }
+    /// Notes that a task has a priority.
+    mutating func use(_ priority: Int) { if !priorities.contains(priority) { priorities.append(priority) } }
+
+    /// The kind as it is when its first tasks are enqueued together with it.
+    mutating func begin(with priorities: [Int]) {
+        self.priorities = []
+        for priority in priorities { use(priority) }
+        if priorities.isEmpty { use(5) }
+    }
+
+    /// The kind with another policy.
+    func replaced(by other: StoredKind) -> StoredKind {
+        var kind = other
+        kind.priorities = priorities
+        return kind
     }
 }

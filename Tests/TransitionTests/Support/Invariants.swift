@@ -1,10 +1,11 @@
+import RedisWire
 import Testing
 
 @testable import Belay
 
 /// What must hold of every namespace at every moment.
 enum Invariants {
-    private static let states = ["q", "r", "s", "x", "c"]
+    private static let states = ["q", "r", "h", "p", "s", "x", "c", "n"]
 
     static func check(_ dump: Dump, sourceLocation: SourceLocation) {
         var faults = dump.mortal.map { "\($0) has a TTL" }
@@ -33,7 +34,7 @@ enum Invariants {
                     faults.append("\(key) has no record")
                     continue
                 }
-                faults += sideFaults(dump, key, letter: letter, record: record)
+                faults += sideFaults(dump, key, letter: letter, id: id, record: record)
             }
         }
         for id in places.keys where records[id] == nil { faults.append("\(id) is in an index and has no record") }
@@ -58,11 +59,11 @@ enum Invariants {
                 case "t": self = .record
                 case "w": self = .worker
                 case "i": self = .idle
-                case "b", "o", "a": self = .side(letter: letter, id: rest)
+                case "b", "o", "d", "a", "e", "l": self = .side(letter: letter, id: rest)
                 case "q":
                     guard rest.first?.wholeNumberValue != nil, rest.dropFirst().first == ":" else { return nil }
                     self = .index(kind: String(rest.dropFirst(2)))
-                case "r", "s", "x", "c": self = .index(kind: rest)
+                case "r", "h", "p", "s", "x", "c", "n": self = .index(kind: rest)
                 default: return nil
                 }
             }
@@ -97,13 +98,20 @@ enum Invariants {
         if state == "q", dump.header["q:\(kind)"]?.contains(priority) != true {
             faults.append("\(id) has priority \(priority), of which the header does not know")
         }
-        if state == "r" {
+        if state == "r" || state == "h" {
             for field in ["t", "g", "b", "w", "n"] where record[field] == nil {
-                faults.append("\(id) runs without \(field)")
+                faults.append("\(id) is held without \(field)")
             }
-        } else if !["q", "r"].contains(state), record["u"] != score.map({ "\($0)" }) {
-            faults.append("\(id) ended at \(record["u"] ?? "?") and its score is \(score ?? 0)")
+        } else if state != "q", record["u"] != score.map({ "\($0)" }) {
+            faults.append("\(id) changed at \(record["u"] ?? "?") and its score is \(score ?? 0)")
         }
+        if state == "h", record["to"] != nil || dump.header["q:\(kind)"]?.contains("h") != true {
+            faults.append("\(id) is paused with a time-out, or the header does not know")
+        }
+        if state == "r", let end = record["to"].flatMap({ Int($0) }), let score, score > end {
+            faults.append("the lease of \(id) ends at \(score), its attempt's time at \(end)")
+        }
+        if state == "s", record["f"] != nil { faults.append("\(id) succeeded and counts failures") }
         if let fence = record["g"], (Int(fence) ?? 0) <= 0 { faults.append("\(id) has fence \(fence)") }
         for field in ["n", "f", "x", "z"] where record[field].map({ Int($0).map { $0 >= 0 } != true }) == true {
             faults.append("\(id) counts \(field) = \(record[field] ?? "")")
@@ -116,19 +124,49 @@ enum Invariants {
         }
         if record["P"] != nil, dump.string("b:\(id)") == nil { faults.append("the payload of \(id) is gone") }
         if record["R"] != nil, dump.string("o:\(id)") == nil { faults.append("the result of \(id) is gone") }
+        if record["V"] != nil, dump.string("d:\(id)") == nil { faults.append("the data of \(id) is gone") }
+        if dump.keys["e:\(id)"] == nil, !digests(dump, id).isEmpty { faults.append("\(id) lost its backtraces") }
         return faults
     }
 
-    private static func sideFaults(_ dump: Dump, _ key: String, letter: String, record: [String: String]) -> [String] {
+    private static func sideFaults(
+        _ dump: Dump,
+        _ key: String,
+        letter: String,
+        id: String,
+        record: [String: String]
+    ) -> [String] {
         switch letter {
         case "a":
-            let count = dump.list(key).count
-            return (1...20).contains(count) ? [] : ["\(key) remembers \(count) attempts"]
+            let lines = dump.list(key)
+            let isWhole = (1...20).contains(lines.count) && lines.allSatisfy { (7...8).contains(words($0).count) }
+            return isWhole ? [] : ["\(key) remembers \(lines.count) attempts: \(lines.map(words))"]
+        case "e":
+            let traces = dump.hash(key) ?? [:]
+            let wrong = traces.filter { RedisScript(name: "trace", source: $0.value).sha1 != $0.key }
+            return Set(traces.keys) == digests(dump, id) && wrong.isEmpty
+                ? [] : ["\(key) holds \(traces.keys), the attempts name \(digests(dump, id))"]
+        case "l":
+            let lines = dump.list(key)
+            let isWhole =
+                (1...100).contains(lines.count)
+                && lines.allSatisfy { words($0).count == 4 && $0.contains("\n") && Int(words($0)[0]) != nil }
+            return isWhole ? [] : ["\(key) has \(lines.count) lines: \(lines.map(words))"]
         default:
-            let length = record[letter == "b" ? "P" : "R"]
+            let length = record[["b": "P", "o": "R"][letter] ?? "V"]
             let bytes = dump.string(key)?.count
             return length == bytes.map { "\($0)" }
                 ? [] : ["\(key) has \(bytes ?? 0) bytes, its record says \(length ?? "none")"]
         }
+    }
+
+    /// The words of an entry's first line.
+    private static func words(_ entry: String) -> [Substring] {
+        entry.prefix { $0 != "\n" }.split(separator: " ")
+    }
+
+    /// The backtraces that a task's attempts name.
+    private static func digests(_ dump: Dump, _ id: String) -> Set<String> {
+        Set(dump.list("a:\(id)").compactMap { words($0).dropFirst(7).first.map(String.init) }).subtracting(["-"])
     }
 }

@@ -26,9 +26,12 @@ struct RandomWalk {
             keepSucceeded: .seconds(20),
             keepOther: .milliseconds(1)
         )
-        try await TrackerFixture.run(kinds: ["k", "l"], policy: policy) { f in
+        var other = policy
+        (other.timeout, other.queueLimit, other.whenExhausted) = (.milliseconds(1500), 6, .ignored)
+        try await TrackerFixture.run(policy: policy) { f in
+            try await f.tracker.define("l", policy: other)
             var walk = Walk(f: f, random: Random(state: seed))
-            for step in 0..<400 {
+            for step in 0..<600 {
                 try await walk.step(step)
                 if step.isMultiple(of: 20) { Invariants.check(try await f.dump(), sourceLocation: #_sourceLocation) }
             }
@@ -70,8 +73,31 @@ private struct Walk {
         claims += new
     }
 
+    /// A pause or its end, by an operator or by a holder.
+    private mutating func shift() async throws {
+        let handle = number(0...1) == 0 ? held().first?.handle : nil
+        let targets = handle.map { ShiftTargets.held($0) } ?? .tasks([id(), id()])
+        if number(0...1) == 0 {
+            try await f.twice(Pause(targets, actor: TrackerFixture.actor, message: "m"))
+        } else {
+            try await f.twice(Resume(targets, actor: TrackerFixture.actor, message: ""))
+        }
+    }
+
+    /// What a holder writes beside its task.
+    private mutating func write(_ step: Int) async throws {
+        guard let handle = held().first?.handle else { return }
+        let body = Body(bytes: Array(repeating: 3, count: number(0...400)), contentType: "t/\(number(0...1))")
+        switch number(0...3) {
+        case 0: try await f.twice(Save(handle: handle, place: .data, body: body, payloadLimit: 4096))
+        case 1: try await f.twice(Save(handle: handle, place: .response, body: body, payloadLimit: 4096))
+        case 2: try await f.twice(Progress(handle: handle, fraction: 0.5, message: "m"))
+        default: try await f.twice(Log(id: handle.id, handle: handle, actor: "w", nonce: "l\(step)", message: "m"))
+        }
+    }
+
     mutating func step(_ step: Int) async throws {
-        switch number(0...17) {
+        switch number(0...22) {
         case 0, 1, 2:
             let large = Body(bytes: Array(repeating: 1, count: number(0...400)))
             let items = (0..<number(1...3)).map { _ in
@@ -86,11 +112,24 @@ private struct Walk {
             try await f.twice(EnqueueTests.verb(items, nonce: "n\(step)", kinds: [("k", nil), ("l", nil)]))
         case 3, 4, 5, 6:
             let kinds: [[KindName]] = [["k"], ["l"], ["k", "l"], ["l", "k", "l"]]
-            let verb = f.claimMany(number(1...4), kinds[number(0...3)], token: "c\(step)", wait: .seconds(1))
+            let order: ClaimOrder = number(0...1) == 0 ? .priority : .due
+            let verb = f.claimMany(
+                number(1...4),
+                kinds[number(0...3)],
+                token: "c\(step)",
+                wait: .seconds(1),
+                order: order
+            )
             note(try await f.send(verb).claims)
         case 7:
             let options: [AcquireOptions] = [[], .ignoreDue, [.ignoreDue, .ignoreLock], .force, .restart]
-            let verb = f.acquire(id(), token: "a\(step)", options: options[number(0...4)])
+            let old = number(0...1) == 0 ? held().first : nil
+            let verb = f.acquire(
+                old?.id ?? id(),
+                token: "a\(step)",
+                options: options[number(0...4)],
+                held: old?.token
+            )
             if case .claimed(let claim) = try await f.twice(verb) { note([claim]) }
         case 8, 9, 10:
             let held = held()
@@ -107,7 +146,8 @@ private struct Walk {
         case 11:
             let dispositions: [FailureDisposition] = [.retry(), .retry(), .retry(after: .zero), .exhaust, .cancelled]
             let handles = held().map(\.handle)
-            if !handles.isEmpty { try await f.twice(FailTests.verb(handles, dispositions[number(0...4)])) }
+            let (disposition, trace) = (dispositions[number(0...4)], "trace \(number(0...2))")
+            if !handles.isEmpty { try await f.twice(FailTests.verb(handles, disposition, backtrace: [trace])) }
         case 12:
             let handles = held().map(\.handle)
             let delay: Duration? = number(0...1) == 0 ? nil : .milliseconds(number(0...500))
@@ -118,14 +158,21 @@ private struct Walk {
         case 14:
             let handles = held().map(\.handle)
             if !handles.isEmpty { try await f.twice(RenewTests.verb(handles, .seconds(2))) }
-            if let handle = handles.first { try await f.twice(Progress(handle: handle, fraction: 0.5, message: "m")) }
         case 15:
             try await f.twice(Cancel(ids: [id(), id()], reason: "r"))
         case 16:
-            try await f.twice(Retry(ids: [id(), id()], budget: number(0...1) == 0 ? .fresh : .kept))
+            let budget: RetryBudget = number(0...1) == 0 ? .fresh : .kept
+            try await f.twice(Retry(ids: [id(), id()], budget: budget, force: number(0...3) == 0))
+        case 17, 18:
+            try await shift()
+        case 19:
+            try await f.twice(Ignore(id()))
+        case 20, 21:
+            try await write(step)
         default:
             try await f.send(Reap(limit: number(1...5)))
             try await f.send(Purge(limit: number(1...5)))
+            try await f.send(Delete(ids: [id()], force: number(0...1) == 0))
         }
         f.clock.advance(by: .milliseconds(number(-120...400)))
     }

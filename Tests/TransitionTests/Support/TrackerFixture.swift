@@ -15,6 +15,8 @@ struct TrackerFixture: Sendable {
 
     /// The worker that the raw requests name.
     let worker = WorkerName(trusted: "host:1:a")
+    /// Who does what an operator does.
+    static let actor = "op"
     /// What most tests start from: exact delays, a lease of 10 s, three attempts.
     static let policy = KindPolicy(
         lease: .seconds(10),
@@ -64,6 +66,7 @@ struct TrackerFixture: Sendable {
         var configuration = Tracker.Configuration(redis: try RedisConfiguration(url: url), namespace: namespace)
         configuration.payloadLimit = payloadLimit
         configuration.manualClock = clock
+        configuration.actor = Self.actor
         tracker = try Tracker(configuration: configuration)
         keyspace = Keyspace(namespace: namespace)
         self.redis = redis
@@ -130,9 +133,10 @@ extension TrackerFixture {
         token: String = "token",
         worker: WorkerName? = nil,
         lease: Duration? = nil,
-        options: AcquireOptions = []
+        options: AcquireOptions = [],
+        held: String? = nil
     ) -> Acquire {
-        Acquire(id: id, token: token, worker: worker ?? self.worker, lease: lease, options: options)
+        Acquire(id: id, token: token, worker: worker ?? self.worker, lease: lease, options: options, held: held)
     }
 
     func claimMany(
@@ -144,6 +148,7 @@ extension TrackerFixture {
         lane: Int = 0,
         wait: Duration? = nil,
         mayBeWaiting: Bool = false,
+        order: ClaimOrder = .priority,
         estimatedNow: Timestamp? = nil
     ) -> ClaimMany {
         ClaimMany(
@@ -155,6 +160,7 @@ extension TrackerFixture {
             lane: lane,
             wait: wait,
             mayBeWaiting: mayBeWaiting,
+            order: order,
             estimatedNow: estimatedNow
         )
     }

@@ -1,0 +1,35 @@
+import BelayScripts
+package import RedisWire
+
+/// Removes a kind, one bounded step of it.
+package struct Undefine: Verb {
+    package enum Response: Sendable, Hashable {
+        /// So many tasks were deleted; more of them wait, or the kind is removed.
+        case step(deleted: Int, more: Bool)
+        case inUse(tasks: Int)
+        case notFound
+    }
+
+    package static let script = RedisScript(.undefine)
+    package var kind: KindName
+    package var force: Bool
+    package var limit = Limits.batch
+
+    package func validate() throws(TrackerError) { try HolderBatch.check(limit) }
+
+    package func encode(into call: inout ScriptCall) {
+        call.keys()
+        call.append(kind.description)
+        call.append(force ? "force" : "")
+        call.append(limit)
+    }
+
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> Response {
+        switch reply.word {
+        case "OK": return .step(deleted: try reply.int(3), more: try reply.int(2) == 1)
+        case "IN_USE": return .inUse(tasks: try reply.int(2))
+        case "GONE": return .notFound
+        default: throw reply.unexpected()
+        }
+    }
+}

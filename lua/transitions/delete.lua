@@ -1,0 +1,41 @@
+-- delete: an operator deletes tasks with everything kept of them.
+-- KEYS    1 header  2 events  3.. record of each task
+-- ARGV    1 "force" (running ones too; their holders are refused from then on) or ""  2 manual time, us, or ""
+-- RETURNS OK now [DELETED | RUNNING | GONE ...] in the order of the tasks
+-- EMITS   deleted per kind (detail: the state it had)
+-- COST    O(log n) a task, at most 500 tasks
+-- WHY     a repeat answers GONE: what was asked for has been done. The next task of a deleted id begins above the fences that
+--         were given: the stored time is a floor for both
+-- @include clock
+-- @include groups
+-- @include events
+-- @include holders
+-- @include forget
+local refusal = begin({})
+if refusal then return refusal end
+local answers, leave, gone, highest, seen, holders = {}, {}, {}, 0, {}, {}
+for i = 1, #KEYS - 2 do
+  local id = string.sub(KEYS[2 + i], #P + 3)
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 'k', 'q', 'g', 'w')
+  if not r[1] then
+    answers[i] = 'GONE'
+  elseif (r[1] == 'r' or r[1] == 'h') and ARGV[1] ~= 'force' then
+    answers[i] = 'RUNNING'
+  else
+    answers[i] = 'DELETED'
+    if not seen[id] then
+      gone[#gone + 1] = id
+      drop(leave, r[1] == 'q' and P .. 'q:' .. (r[3] or '5') .. ':' .. r[2] or P .. r[1] .. ':' .. r[2], id)
+      highest = math.max(highest, tonumber(r[4] or '0'))
+      note('deleted', r[2], id, r[1])
+      if r[1] == 'r' or r[1] == 'h' then holders[#holders + 1] = r[5] end
+    end
+    seen[id] = true
+  end
+end
+removeAll(leave)
+for i = 1, #gone do forget(gone[i]) end
+if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end
+emit()
+tellHolders(holders)
+return {'OK', at, answers}
