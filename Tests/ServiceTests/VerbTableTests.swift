@@ -1,0 +1,101 @@
+import Belay
+import Foundation
+import Testing
+
+@testable import BelayService
+
+@Suite("The table of verbs")
+struct VerbTableTests {
+    private static let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().appendingPathComponent("Sources/Belay")
+
+    private static func matches(_ file: String, _ pattern: Regex<(Substring, Substring)>) throws -> [String] {
+        let text = try String(contentsOf: sources.appendingPathComponent(file), encoding: .utf8)
+        return text.matches(of: pattern).map { String($0.output.1) }
+    }
+
+    /// Where one function of the library is not the verb of its name: `claim` of a named task is `acquire`, the log of a
+    /// task is `logs`; the claim's verb is found by its other overload.
+    private static let others = ["claim": ["claim", "acquire"], "log": ["log", "logs"]]
+
+    @Test("has every public verb and query of the library, and nothing else but the clock")
+    func complete() throws {
+        let files = try FileManager.default.contentsOfDirectory(atPath: Self.sources.path).filter {
+            $0.hasPrefix("Tracker") && $0.hasSuffix(".swift")
+        }
+        #expect(files.count > 4)
+        var functions: Set<String> = []
+        for file in files { functions.formUnion(try Self.matches(file, /public func (\w+)[(<]/)) }
+        // The end of the connection, and what reads a body.
+        functions.subtract(["close", "decoded"])
+        let wanted = Set(functions.flatMap { Self.others[$0] ?? [$0] })
+        let names = VerbTable.entries.map(\.name)
+        #expect(Set(names) == wanted.union(["clock/set", "clock/advance"]))
+        #expect(Set(names).count == names.count)
+    }
+
+    @Test("has as many entries for overloads as it says")
+    func overloads() throws {
+        let claims = try Self.matches("Tracker+Claims.swift", /public func (claim)\(/)
+        #expect(claims.count == 2, "one is claim, the other acquire; a third needs an entry")
+    }
+
+    @Test("knows the code of every error of the library")
+    func codes() throws {
+        let codes = try Self.matches("Model/TrackerError.swift", /static let (\w+) = Code\(/)
+        #expect(codes.count > 10)
+        for code in codes { #expect(ProblemCode(rawValue: code) != nil, "\(code)") }
+        #expect(Set(ProblemCode.allCases.map(\.title)).count == ProblemCode.allCases.count)
+    }
+
+    @Test("tells what every field means, and of no other")
+    func docs() {
+        for entry in VerbTable.entries {
+            #expect(entry.summary.hasSuffix("."), "\(entry.name)")
+            for shape in [entry.request, entry.response] {
+                guard case .object = shape else {
+                    Issue.record("\(entry.name) has a shape that could not be drawn: \(shape)")
+                    continue
+                }
+                for object in shape.objects {
+                    for field in object.fields {
+                        #expect(field.doc.hasSuffix("."), "\(object.name).\(field.name)")
+                        #expect(!field.doc.contains("  "), "\(object.name).\(field.name)")
+                    }
+                }
+            }
+        }
+    }
+
+    @Test("has one meaning for every name of an object")
+    func names() {
+        var fields: [String: [String]] = [:]
+        for entry in VerbTable.entries {
+            for object in entry.request.objects + entry.response.objects {
+                let names = object.fields.map(\.name)
+                #expect(fields[object.name] ?? names == names, "\(object.name)")
+                fields[object.name] = names
+            }
+        }
+        #expect(fields.count > 40)
+    }
+
+    @Test("documents no field that is not there")
+    func spareDocs() {
+        let types: [any Documented.Type] = [
+            TaskJSON.self, AttemptJSON.self, FailureJSON.self, LogLineJSON.self, PolicyJSON.self, RetryJSON.self,
+            KindCountsJSON.self, ClaimJSON.self, NewTaskJSON.self, NewBodyJSON.self, BodyJSON.self, ClaimHandle.self,
+            AcquireRequest.self, AcquireResponse.self, TransitionJSON.self, FindRequest.self, LineCall.self,
+        ]
+        for type in types { #expect(Set(type.docs.keys) == Set(Shape.of(type).fieldNames), "\(type)") }
+    }
+
+    @Test("draws shapes with their types and what is optional")
+    func shapes() throws {
+        guard case .object(let task) = Shape.of(NewTaskJSON.self) else { throw Problem(.internalError, "no object") }
+        #expect(task.name == "NewTask")
+        #expect(task.fields.filter { !$0.isOptional }.map(\.name) == ["kind"])
+        #expect(Shape.of(ClaimJSON.self).objects.map(\.name) == ["Claim", "ClaimHandle", "Body"])
+        #expect(Shape.of(StatsRequest.self).fieldNames.isEmpty)
+    }
+}
