@@ -1,9 +1,10 @@
 import ArgumentParser
+import BelayService
 
 /// The command `belay`: every sub-command is a file in `Commands/`.
 @main
 struct BelayCommand: AsyncParsableCommand {
-    static let version = "0.1.0"
+    static let version = ServiceVersion.number
 
     static let configuration = CommandConfiguration(
         commandName: "belay",
@@ -24,6 +25,9 @@ struct BelayCommand: AsyncParsableCommand {
                                private redis-server of this user is started on demand
                                and stays (end it with 'belay dev --stop')
               BELAY_NAMESPACE  the tracker, unless --namespace says it; else 'belay'
+              BELAY_ACTOR      who acts, unless --actor says it; else user@host
+              BELAY_TASK_ID, BELAY_TOKEN, BELAY_FENCE
+                               the lock of commands that hold one, where none is given
               BELAY_STATE_DIR  where the private redis-server keeps its data
               LOG_LEVEL        trace, debug, info, notice, warning, error, critical
               LOG_FORMAT=json  log lines as JSON
@@ -50,7 +54,7 @@ struct BelayCommand: AsyncParsableCommand {
               69   Redis is unavailable or unsuitable
               70   a bug of belay
               73   cannot create: the id is taken, the tracker is full
-              75   try again: locked by another, nothing due, lock lost
+              75   try again: locked by another, paused, nothing due, lock lost, queue full
               77   not allowed: user or password
               78   bad configuration: the tracker is of a newer belay, or the kind
                    has another policy
@@ -62,11 +66,27 @@ struct BelayCommand: AsyncParsableCommand {
         version: version,
         groupedSubcommands: [
             CommandGroup(name: "Running", subcommands: [Run.self, Work.self, Reap.self, Dev.self]),
-            CommandGroup(name: "Tasks", subcommands: [Enqueue.self, Get.self, List.self, Attempts.self, Peek.self]),
+            CommandGroup(
+                name: "Tasks",
+                subcommands: [
+                    Enqueue.self, Get.self, List.self, Attempts.self, ShowLog.self, Peek.self, Queue.self,
+                ]
+            ),
             CommandGroup(
                 name: "Operating",
-                subcommands: [Stats.self, Retry.self, Cancel.self, Purge.self, Kinds.self]
+                subcommands: [
+                    Stats.self, Retry.self, Cancel.self, PauseTasks.self, ResumeTasks.self, IgnoreTasks.self,
+                    DeleteTasks.self, Purge.self, Kinds.self,
+                ]
             ),
+            CommandGroup(
+                name: "Holding a lock",
+                subcommands: [
+                    ClaimTasks.self, RenewLock.self, TellProgress.self, SaveData.self, Respond.self, CompleteTask.self,
+                    FailTask.self, ReleaseTask.self, SnoozeTask.self,
+                ]
+            ),
+            CommandGroup(name: "Service", subcommands: [Serve.self, API.self, Call.self, Verbs.self]),
             CommandGroup(name: "Demo", subcommands: [Demo.self]),
         ]
     )
@@ -91,7 +111,7 @@ struct BelayCommand: AsyncParsableCommand {
 /// The words of the command line before they are parsed.
 enum CommandWords {
     private static let flags: Set<String> = ["--json", "--no-color"]
-    private static let options: Set<String> = ["--redis", "--namespace", "--log-level"]
+    private static let options: Set<String> = ["--redis", "--namespace", "--actor", "--log-level"]
 
     /// Moves global options that stand before the sub-command behind it, where they are declared.
     static func reordered(_ arguments: [String], root: any ParsableCommand.Type) -> [String] {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Belay
+import BelayService
 
 #if canImport(Glibc)
     import Glibc
@@ -63,6 +64,7 @@ struct Failure: Error, CustomStringConvertible {
         switch error {
         case let failure as Failure: self = failure
         case let error as TrackerError: self.init(error)
+        case let problem as Problem: self.init(problem)
         case let error as EmbeddedRedisError: self.init(error)
         case is CancellationError: self.init(.interrupted, "interrupted")
         default: self.init(.bug, "\(error)")
@@ -110,7 +112,8 @@ struct Failure: Error, CustomStringConvertible {
     static func end(_ error: any Error, of command: any ParsableCommand.Type, isJSON: Bool) -> Never {
         let failure: Failure
         switch error {
-        case is Failure, is TrackerError, is EmbeddedRedisError, is CancellationError: failure = Failure(error)
+        case is Failure, is TrackerError, is Problem, is EmbeddedRedisError, is CancellationError:
+            failure = Failure(error)
         default:
             let code = command.exitCode(for: error)
             if code == .success { command.exit(withError: error) }

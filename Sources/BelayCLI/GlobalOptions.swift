@@ -18,6 +18,9 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "The tracker on that server. Default: $BELAY_NAMESPACE, else belay.")
     var namespace: String?
 
+    @Option(help: "Who acts, as tasks' logs name it. Default: $BELAY_ACTOR, else user@host.")
+    var actor: String?
+
     @Flag(help: "One JSON object per line on stdout, errors as JSON on stderr.")
     var json = false
 
@@ -40,6 +43,22 @@ struct GlobalOptions: ParsableArguments {
 
     /// The tracker's name.
     var trackerName: String { namespace ?? variable("BELAY_NAMESPACE") ?? "belay" }
+
+    /// Who acts for an operator: by default the user of this process and its host, made fit for a log.
+    var actorName: String {
+        if let given = actor ?? variable("BELAY_ACTOR") { return given }
+        let clean = "\(ProcessInfo.processInfo.userName)@\(Host.name)".utf8.map {
+            (0x21...0x7e).contains($0) ? $0 : UInt8(ascii: "-")
+        }
+        return String(decoding: clean.prefix(Limits.workerBytes), as: UTF8.self)
+    }
+
+    /// How the tracker of a namespace is reached.
+    func configuration(_ url: String, namespace: String) throws(TrackerError) -> Tracker.Configuration {
+        var configuration = try Tracker.Configuration(url: url, namespace: namespace)
+        configuration.actor = actorName
+        return configuration
+    }
 
     /// Where data and messages go.
     var output: Output {
@@ -75,7 +94,10 @@ struct GlobalOptions: ParsableArguments {
     ) async throws {
         let logger = try logger(default: level)
         let url = try await serverURL()
-        let tracker = try Tracker(url: url, namespace: namespace ?? trackerName, logger: logger)
+        let tracker = try Tracker(
+            configuration: try configuration(url, namespace: namespace ?? trackerName),
+            logger: logger
+        )
         let session = Session(tracker: tracker, url: url, output: output, logger: logger, environment: environment)
         do {
             try await body(session)

@@ -66,6 +66,51 @@ import Testing
         #expect(quiet.error.isEmpty)
     }
 
+    @Test func leavesAPausedTaskAlone() async throws {
+        let belay = try await CommandLineTool.shared()
+        let run = ["run", "--id", "p", "--retry", "2", "--base", "2s", "--", "sh", "-c"]
+        #expect(try await belay.run(run + ["true"]) { _ in }.output.exitCode == 0)
+        try await belay("retry", "p")
+        try await belay("pause", "p", "--message", "not tonight")
+        let refused = try await belay.run(run + ["echo ran"]) { _ in }.output
+        #expect(refused.exitCode == 75)
+        #expect(refused.out.isEmpty)
+        #expect(refused.error.contains("task “p” is paused; 'belay resume p' lets it run"))
+        #expect(
+            try await belay.run(["run", "--json"] + run.dropFirst() + ["true"]) { _ in }.output.error.contains(
+                "tryAgain"
+            )
+        )
+        try await belay("resume", "p")
+        // Paused between two attempts.
+        let between = try await belay.run(run + ["sleep 1; exit 3"]) { _ in
+            try await belay.waitForState("running", of: "p")
+            try await belay.waitForState("ready", of: "p")
+            try await belay("pause", "p")
+        }.output
+        #expect(between.exitCode == 75)
+        #expect(between.error.contains("is paused"))
+        #expect(try await belay("get", "p", "--json").object()["attempts"] == "1")
+        // What was set aside begins anew.
+        try await belay("ignore", "p")
+        #expect(try await belay.run(run + ["true"]) { _ in }.output.exitCode == 0)
+    }
+
+    @Test func triesAgainAlsoWhereKindsSetTasksAside() async throws {
+        let belay = try await CommandLineTool.shared()
+        try await belay("kinds", "define", "run", "--attempts", "1", "--base", "20ms", "--when-exhausted", "ignored")
+        let once = try await belay("run", "--id", "i", "--quiet", "--", "sh", "-c", "exit 4")
+        #expect(once.exitCode == 4)
+        #expect(try await belay("get", "i", "--json").object()["state"] == "ignored")
+        let more = [
+            "run", "--id", "i", "--retry", "3", "--quiet", "--", "sh", "-c",
+            "echo $BELAY_ATTEMPT; [ $BELAY_ATTEMPT = 3 ]",
+        ]
+        let third = try await belay.run(more) { _ in }.output
+        #expect(third.exitCode == 0)
+        #expect(third.lines == ["1", "2", "3"])
+    }
+
     @Test func runsOnceOfTwo() async throws {
         let belay = try await CommandLineTool.shared()
         try await withTemporaryFolder { folder in

@@ -3,6 +3,12 @@ import Foundation
 import Subprocess
 import Testing
 
+#if canImport(System)
+    import System
+#else
+    import SystemPackage
+#endif
+
 /// The program `belay` as a shell calls it: a namespace of its own on the shared private server.
 struct CommandLineTool: Sendable {
     /// What a finished call left.
@@ -67,6 +73,54 @@ struct CommandLineTool: Sendable {
         variables: [String: String] = [:],
         _ body: @Sendable (pid_t) async throws -> T
     ) async throws -> (output: Output, value: T) {
+        let result = try await Subprocess.run(
+            configuration(arguments, variables),
+            input: .array(input),
+            output: .string(limit: 1 << 22),
+            error: .string(limit: 1 << 22)
+        ) { execution in
+            try await body(execution.processIdentifier.value)
+        }
+        let output = Output(
+            exitCode: Self.code(result.terminationStatus),
+            out: result.standardOutput,
+            error: result.standardError
+        )
+        return (output, result.closureResult)
+    }
+
+    /// The same with stdout in a file, which can be read while the program runs.
+    func run<T: Sendable>(
+        _ arguments: [String],
+        variables: [String: String] = [:],
+        outputFile: String,
+        _ body: @Sendable (pid_t) async throws -> T
+    ) async throws -> (output: Output, value: T) {
+        let file = try FileDescriptor.open(outputFile, .writeOnly, options: [.create], permissions: .ownerReadWrite)
+        let result = try await Subprocess.run(
+            configuration(arguments, variables),
+            input: .none,
+            output: .fileDescriptor(file, closeAfterSpawningProcess: true),
+            error: .string(limit: 1 << 22)
+        ) { execution in
+            try await body(execution.processIdentifier.value)
+        }
+        let output = Output(
+            exitCode: Self.code(result.terminationStatus),
+            out: try String(contentsOfFile: outputFile, encoding: .utf8),
+            error: result.standardError
+        )
+        return (output, result.closureResult)
+    }
+
+    private static func code(_ status: TerminationStatus) -> Int32 {
+        switch status {
+        case .exited(let code): code
+        case .signaled(let signal): 128 + signal
+        }
+    }
+
+    private func configuration(_ arguments: [String], _ variables: [String: String]) -> Configuration {
         let slash = BelayBinary.path.lastIndex(of: "/") ?? BelayBinary.path.startIndex
         var all = ProcessInfo.processInfo.environment.filter { key, _ in
             !key.hasPrefix("BELAY_") && !key.hasPrefix("LOG_") && !["REDIS_URL", "NO_COLOR", "COLUMNS"].contains(key)
@@ -74,23 +128,24 @@ struct CommandLineTool: Sendable {
         all.merge(self.variables) { _, new in new }
         all.merge(variables) { _, new in new }
         all["PATH"] = BelayBinary.path[..<slash] + ":" + (all["PATH"] ?? "/usr/bin:/bin")
-        let result = try await Subprocess.run(
-            .name(String(BelayBinary.path[slash...].dropFirst())),
+        return Configuration(
+            executable: .name(String(BelayBinary.path[slash...].dropFirst())),
             arguments: Arguments(arguments),
-            environment: .custom(all.reduce(into: [:]) { $0[Environment.Key(rawValue: $1.key)!] = $1.value }),
-            input: .array(input),
-            output: .string(limit: 1 << 22),
-            error: .string(limit: 1 << 22)
-        ) { execution in
-            try await body(execution.processIdentifier.value)
-        }
-        let code: Int32 =
-            switch result.terminationStatus {
-            case .exited(let code): code
-            case .signaled(let signal): 128 + signal
-            }
-        let output = Output(exitCode: code, out: result.standardOutput, error: result.standardError)
-        return (output, result.closureResult)
+            environment: .custom(all.reduce(into: [:]) { $0[Environment.Key(rawValue: $1.key)!] = $1.value })
+        )
+    }
+
+    /// Runs what is to be refused, in plain words and as JSON: the exit code, one line of error that holds the words.
+    func expectRefusal(_ arguments: [String], _ code: Int32, _ words: String) async throws {
+        let plain = try await run(arguments) { _ in }.output
+        #expect(plain.exitCode == code, "\(plain.error)")
+        #expect(plain.error.hasPrefix("belay: "))
+        #expect(plain.error.contains(words), "\(plain.error)")
+        #expect(plain.error.split(separator: "\n").count == 1)
+        let json = try await run(["--json"] + arguments) { _ in }.output
+        #expect(json.exitCode == code)
+        let object = try JSONSerialization.jsonObject(with: Data(json.error.utf8)) as? [String: [String: String]]
+        #expect(object?["error"]?["message"]?.contains(words) == true, "\(json.error)")
     }
 
     /// Waits until a task is in a state, at most ten seconds.

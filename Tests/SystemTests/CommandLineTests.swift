@@ -199,16 +199,7 @@ import Testing
     func refusesClearly(_ arguments: [String], _ code: Int32, _ words: String) async throws {
         let belay = try await CommandLineTool.shared()
         try await belay("kinds", "define", "k")
-        let plain = try await belay.run(arguments) { _ in }.output
-        #expect(plain.exitCode == code, "\(plain.error)")
-        #expect(plain.out.isEmpty || arguments[0] == "cancel")
-        #expect(plain.error.hasPrefix("belay: "))
-        #expect(plain.error.contains(words))
-        #expect(plain.error.split(separator: "\n").count == 1)
-        let json = try await belay.run(["--json"] + arguments) { _ in }.output
-        #expect(json.exitCode == code)
-        let object = try JSONSerialization.jsonObject(with: Data(json.error.utf8)) as? [String: [String: String]]
-        #expect(object?["error"]?["message"]?.contains(words) == true, "\(json.error)")
+        try await belay.expectRefusal(arguments, code, words)
     }
 
     @Test func refusesALargePayloadWhole() async throws {
@@ -262,14 +253,20 @@ import Testing
         }
         #expect(help.lines.allSatisfy { $0.count <= 80 })
         let names = [
-            "enqueue", "work", "run", "reap", "get", "ls", "attempts", "stats", "retry", "cancel", "kinds", "dev",
-            "demo",
+            "enqueue", "work", "run", "reap", "get", "ls", "attempts", "log", "peek", "queue", "stats", "retry",
+            "cancel",
+            "pause", "resume", "ignore", "delete", "purge", "kinds", "claim", "renew", "progress", "save", "respond",
+            "complete", "fail", "release", "snooze", "serve", "api", "call", "verbs", "dev", "demo",
         ]
         for name in names {
             #expect(help.out.contains("\n  \(name) "), "\(name)")
             let own = try await belay(name, "--help")
             #expect(own.exitCode == 0)
             #expect(own.out.contains("USAGE: belay \(name)"))
+            #expect(
+                own.lines.allSatisfy { $0.count <= 80 || $0.hasPrefix("USAGE:") || $0.hasPrefix("OVERVIEW:") },
+                "\(name)"
+            )
         }
         #expect(try await belay("--version").out.wholeMatch(of: /\d+\.\d+\.\d+\n/) != nil)
         for shell in ["bash", "zsh", "fish"] {

@@ -227,6 +227,63 @@ import Testing
         #expect(try await belay("attempts", "t", "--json").objects().first?["outcome"] == "crashed")
     }
 
+    @Test func stopsAtTheTimeOutOfTheKind() async throws {
+        let belay = try await CommandLineTool.shared()
+        try await belay(
+            "kinds",
+            "define",
+            "k",
+            "--timeout",
+            "700ms",
+            "--lease",
+            "300ms",
+            "--base",
+            "1h",
+            "--attempts",
+            "2"
+        )
+        try await belay("enqueue", "--kind", "k", "--id", "t")
+        try await withTemporaryFolder { folder in
+            let script = "echo $$ > \(folder)/program; exec sleep 60"
+            let (output, _) = try await belay.run(["work", "--kind", "k", "--exec", script]) { process in
+                try await eventually { FileManager.default.fileExists(atPath: folder + "/program") }
+                let began = ContinuousClock.now
+                _ = try await belay.run(["reap", "--interval", "50ms"]) { reaper in
+                    try await belay.waitForState("ready", of: "t")
+                    kill(reaper, SIGTERM)
+                }
+                #expect(began.duration(to: .now) < .seconds(5))
+                #if os(Linux)
+                    let text = try String(contentsOfFile: folder + "/program", encoding: .utf8)
+                    let program = try #require(pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)))
+                    try await eventually { kill(program, 0) != 0 || isZombie(program) }
+                #endif
+                kill(process, SIGTERM)
+            }
+            #expect(output.exitCode == 0)
+        }
+        let attempt = try #require(try await belay("attempts", "t", "--json").objects().first)
+        #expect(attempt["outcome"] == "timedOut")
+        #expect(try await belay("get", "t", "--json").object()["crashes"] == "1")
+        #expect(try await belay("log", "t").out.contains("timedOut"))
+    }
+
+    @Test func sharesTasksWithASecondReaper() async throws {
+        let belay = try await tool(attempts: "9")
+        try await belay("enqueue", "--kind", "k", "--lines", input: (1...30).map(String.init).joined(separator: "\n"))
+        #expect(try await belay("claim", "k", "--limit", "31", "--lease", "200ms").lines.count == 31)
+        _ = try await belay.run(["reap", "--interval", "20ms"]) { first in
+            _ = try await belay.run(["reap", "--interval", "20ms"]) { second in
+                try await eventually { try await belay("ls", "--state", "running", "--json").lines.isEmpty }
+                kill(second, SIGTERM)
+            }
+            kill(first, SIGTERM)
+        }
+        let tasks = try await belay("ls", "--state", "ready", "--json").objects().filter { $0["id"] != nil }
+        #expect(tasks.count == 31)
+        #expect(tasks.allSatisfy { $0["crashes"] == "1" && $0["attempts"] == "1" })
+    }
+
     @Test func reapsOnce() async throws {
         let belay = try await CommandLineTool.shared()
         let swept = try await belay("reap", "--once")

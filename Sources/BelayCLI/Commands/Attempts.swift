@@ -8,8 +8,7 @@ struct Attempts: AsyncParsableCommand {
         abstract: "Show the runs of a task, oldest first, with their errors."
     )
 
-    @Argument(help: "The task.")
-    var id: String
+    @OptionGroup var name: TaskName
 
     @Flag(help: "With the lines of each error's backtrace, or of the program's stderr.")
     var full = false
@@ -17,7 +16,7 @@ struct Attempts: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        let id = try TaskID(id)
+        let id = try name.task()
         try await global.withSession { session in
             guard let attempts = try await session.tracker.attempts(of: id) else { throw Failure.noTask([id]) }
             if session.output.isJSON {

@@ -8,8 +8,7 @@ struct Cancel: AsyncParsableCommand {
         abstract: "End tasks that have not ended; running ones are asked to stop."
     )
 
-    @Argument(help: "The tasks.")
-    var ids: [String]
+    @OptionGroup var names: TaskNames
 
     @Option(help: "Kept with the task, at most 64 bytes.")
     var reason = ""
@@ -17,7 +16,7 @@ struct Cancel: AsyncParsableCommand {
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        let ids = try Names.ids(ids)
+        let ids = try names.tasks()
         try await global.withSession { session in
             let outcomes = try await session.tracker.cancel(ids, reason: reason)
             var missing: [TaskID] = []
@@ -31,7 +30,7 @@ struct Cancel: AsyncParsableCommand {
             guard let (id, state) = ended.first else { return }
             throw Failure(
                 .failed,
-                "task “\(Escaping.line(id.description))” has already \(state == .succeeded ? "succeeded" : "ended: \(state)")"
+                "\(Escaping.name(id)) has already \(state == .succeeded ? "succeeded" : "ended: \(state)")"
             )
         }
     }

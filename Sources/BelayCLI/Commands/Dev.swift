@@ -10,8 +10,8 @@ struct Dev: AsyncParsableCommand {
         abstract: "Run a private Redis and a reaper in the foreground: all that a laptop needs.",
         discussion: """
             The private redis-server listens on a unix socket that only you can open, and
-            keeps its data over restarts. Every belay command of this user finds it by itself
-            when REDIS_URL is not set. It goes on when this command ends: belay dev --stop
+            keeps its data over restarts. Every belay command of this user finds it by
+            itself when REDIS_URL is not set. It goes on when this command ends: belay dev --stop
             ends it.
             """
     )
@@ -103,7 +103,8 @@ private struct StatusLine: Service {
     private static func text(_ stats: TrackerStats) -> String {
         func sum(_ part: KeyPath<TrackerStats.Kind, Int>) -> Int { stats.kinds.reduce(0) { $0 + $1[keyPath: part] } }
         return
-            "\(sum(\.ready)) ready  \(sum(\.scheduled)) later  \(sum(\.running)) running  \(sum(\.succeeded)) succeeded  "
-            + "\(sum(\.exhausted)) exhausted  \(sum(\.cancelled)) cancelled  |  \(stats.kinds.count) kinds, \(stats.workers) workers"
+            "\(sum(\.ready)) ready  \(sum(\.scheduled)) later  \(sum(\.running)) running  \(sum(\.paused)) paused  "
+            + "\(sum(\.succeeded)) succeeded  \(sum(\.exhausted)) exhausted  \(sum(\.cancelled)) cancelled  "
+            + "\(sum(\.ignored)) ignored  |  \(stats.kinds.count) kinds, \(stats.workers) workers"
     }
 }

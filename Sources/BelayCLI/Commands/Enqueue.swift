@@ -38,6 +38,9 @@ struct Enqueue: AsyncParsableCommand {
     @Option(help: "The task's id. Default: one is made that sorts by time.")
     var id: String?
 
+    @Option(help: "What the task is called in its kind: its id is then KIND#IDENTIFIER.")
+    var identifier: String?
+
     @Option(help: "The payload.")
     var payload: String?
 
@@ -70,6 +73,9 @@ struct Enqueue: AsyncParsableCommand {
     @Option(help: "When the id is taken: refuse (exit 73) or return (exit 0).")
     var ifExists = IfExists.refuse
 
+    @Option(help: "For the task's log, at most 1024 bytes.")
+    var message = ""
+
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -80,54 +86,35 @@ struct Enqueue: AsyncParsableCommand {
         guard source == nil || source == "-" else {
             throw ValidationError("“\(source ?? "")”: only '-' is allowed here")
         }
-        guard !lines || id == nil else { throw ValidationError("--id names one task; --lines makes many") }
+        guard !lines || id == nil && identifier == nil else {
+            throw ValidationError("--id and --identifier name one task; --lines makes many")
+        }
+        guard id == nil || identifier == nil else { throw ValidationError("--id and --identifier exclude each other") }
         guard delay == nil || at == nil else { throw ValidationError("--delay and --at exclude each other") }
     }
 
     func run() async throws {
         let kind = try KindName(kind)
         var options = EnqueueOptions(priority: priority, attempts: attempts)
-        options.id = try id.map { try TaskID($0) }
+        options.id = try id.map { try TaskID($0) } ?? identifier.map { try TaskID(kind: kind, identifier: $0) }
         options.ifExists = ifExists.policy
         options.delay = delay?.duration
         options.runAt = at
-        let one = lines ? nil : try body(try readPayload())
+        let one = lines ? nil : try payloadBody()
         try await global.withSession { session in
             if let one {
                 let task = NewTask(kind, payload: one, options: options)
-                try report(try await session.tracker.enqueue([task]), session.output)
+                let outcomes = try await session.tracker.enqueue([task], message: message)
+                if let refusal = report(outcomes, session.output).refusal { throw refusal }
             } else {
                 try await enqueueLines(kind, options, session)
             }
         }
     }
 
-    private func readPayload() throws -> [UInt8] {
-        if let payload { return Array(payload.utf8) }
-        guard payloadFile != nil || source != nil else { return [] }
-        var descriptor = STDIN_FILENO
-        if let payloadFile {
-            descriptor = open(payloadFile, O_RDONLY | O_CLOEXEC)
-            guard descriptor >= 0 else {
-                throw Failure(.notFound, "payload file “\(payloadFile)”: \(String(cString: strerror(errno)))")
-            }
-        }
-        defer { if descriptor != STDIN_FILENO { close(descriptor) } }
-        guard let bytes = try Terminal.readAll(descriptor, limit: Limits.maximumPayloadBytes) else {
-            throw Failure(
-                .badData,
-                "the payload has more than \(Limits.maximumPayloadBytes) bytes; enqueue where it is instead"
-            )
-        }
-        return bytes
-    }
-
-    private func body(_ bytes: [UInt8]) throws -> Body {
-        guard let contentType else { return Body(guessing: bytes) }
-        if contentType == Body.json, !bytes.isEmpty, !JSONOutput.isJSON(bytes) {
-            throw Failure(.badData, "the payload is not JSON; mend it, or give another --content-type")
-        }
-        return Body(bytes: bytes, contentType: contentType)
+    private func payloadBody() throws -> Body {
+        if let payload { return try Body(Array(payload.utf8), contentType: contentType) }
+        return try Body((payloadFile ?? source).map(Body.bytes(of:)) ?? [], contentType: contentType)
     }
 
     /// Batches as they fill, so that any number of lines can come.
@@ -137,19 +124,22 @@ struct Enqueue: AsyncParsableCommand {
         var (count, size) = (0, 0)
         func flush() async throws {
             guard !batch.isEmpty else { return }
-            do {
-                try report(try await session.tracker.enqueue(batch), session.output)
-            } catch {
+            let outcomes: [EnqueueOutcome]
+            do { outcomes = try await session.tracker.enqueue(batch, message: message) } catch {
                 throw Self.after(count, Failure(error))
             }
-            count += batch.count
+            let (told, refusal) = report(outcomes, session.output)
+            count += told
+            if let refusal { throw Self.after(count, refusal) }
             (batch, size) = ([], 0)
         }
         func add(_ line: some Sequence<UInt8>) async throws {
             var line = Array(line)
             if line.last == UInt8(ascii: "\r") { line.removeLast() }
             guard !line.isEmpty else { return }
-            do { batch.append(NewTask(kind, payload: try body(line), options: options)) } catch {
+            do {
+                batch.append(NewTask(kind, payload: try Body(line, contentType: contentType), options: options))
+            } catch {
                 try await flush()
                 throw Self.after(count, Failure(error))
             }
@@ -175,18 +165,32 @@ struct Enqueue: AsyncParsableCommand {
         return failure
     }
 
-    private func report(_ outcomes: [EnqueueOutcome], _ output: Output) throws {
+    /// Tells of the tasks that are there now: how many they are, and why another one is not.
+    private func report(_ outcomes: [EnqueueOutcome], _ output: Output) -> (told: Int, refusal: Failure?) {
+        var refusal: Failure?
+        var count = 0
         for outcome in outcomes {
             switch outcome {
             case .created(let id): tell(id, "created", output)
             case .existing(let id): tell(id, "existing", output)
             case .duplicate(let id):
-                throw Failure(
+                refusal = Failure(
                     .cannotCreate,
-                    "a task “\(Escaping.line(id.description))” exists; choose another --id, or give --if-exists return"
+                    "\(Escaping.name(id)) exists; choose another --id, or give --if-exists return"
                 )
+                continue
+            case .full(_, let limit):
+                refusal = Failure(
+                    status: ExitStatus.tryAgain.rawValue,
+                    code: "full",
+                    message: "the queue of kind “\(kind)” is full: \(limit) tasks wait, as many as its policy allows; "
+                        + "enqueue later, or raise it: belay kinds define \(kind) --replace --queue-limit N"
+                )
+                continue
             }
+            count += 1
         }
+        return (count, refusal)
     }
 
     private func tell(_ id: TaskID, _ outcome: String, _ output: Output) {
@@ -195,14 +199,5 @@ struct Enqueue: AsyncParsableCommand {
         } else {
             output.line(Escaping.line(id.description))
         }
-    }
-}
-
-extension Body {
-    /// Bytes whose content type shows in themselves.
-    init(guessing bytes: [UInt8]) {
-        let isText = !bytes.contains(0) && String(validating: bytes, as: UTF8.self) != nil
-        let isJSON = bytes.isEmpty || isText && JSONOutput.isJSON(bytes)
-        self.init(bytes: bytes, contentType: isJSON ? Body.json : isText ? "text/plain" : "application/octet-stream")
     }
 }

@@ -5,17 +5,35 @@ import Belay
 struct Get: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "get",
-        abstract: "Show tasks with payload, result and last error."
+        abstract: "Show tasks with payload, result and last error.",
+        discussion: """
+            EXAMPLES
+              belay get mail-7 mail-8 --json
+              belay get --kind report --identifier 2030-01 --raw result > report.pdf
+            """
     )
 
-    @Argument(help: "The tasks.")
-    var ids: [String]
+    /// What of a task is written as it is.
+    enum Part: String, ExpressibleByArgument, CaseIterable {
+        case payload
+        case result
+        case data
+    }
+
+    @OptionGroup var names: TaskNames
+
+    @Option(help: "Write the bytes of the only task's payload, result or data to stdout, as they are.")
+    var raw: Part?
 
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        let ids = try Names.ids(ids)
+        let ids = try names.tasks()
+        if raw != nil, ids.count > 1 {
+            throw Failure(.usage, "--raw writes the bytes of one task; \(ids.count) are named")
+        }
         try await global.withSession { session in
+            if let raw { return try Self.write(raw, of: try await session.tracker.get(ids[0]), ids[0]) }
             var missing: [TaskID] = []
             for (place, (id, task)) in zip(ids, try await session.tracker.get(ids)).enumerated() {
                 guard let task else {
@@ -33,6 +51,18 @@ struct Get: AsyncParsableCommand {
         }
     }
 
+    private static func write(_ part: Part, of task: TaskRecord?, _ id: TaskID) throws {
+        guard let task else { throw Failure.noTask([id]) }
+        let body =
+            switch part {
+            case .payload: task.payload
+            case .result: task.result
+            case .data: task.data
+            }
+        guard let body else { throw Failure(.notFound, "\(Escaping.name(id)) has no \(part)") }
+        Terminal.write(body.bytes, to: 1)
+    }
+
     private static func show(_ task: TaskRecord, _ output: Output) {
         func field(_ name: String, _ value: String?, _ code: Colours.Code? = nil) {
             guard let value, !value.isEmpty else { return }
@@ -42,7 +72,9 @@ struct Get: AsyncParsableCommand {
         let limit = task.attemptLimit.map { " of \($0)" } ?? ""
         field("id", task.id.description, .bold)
         field("kind", task.kind.description)
+        field("identifier", task.identifier)
         field("state", task.state.description, Colours.of(task.state))
+        field("status", "\(task.status.rawValue) \(task.status.name)")
         field(
             "attempts",
             "\(task.attempts)\(limit) (\(task.failures) failed, \(task.crashes) crashed, \(task.snoozes) snoozed)"
@@ -54,13 +86,15 @@ struct Get: AsyncParsableCommand {
         field("began", task.began?.description)
         field("worker", task.worker)
         field("lease until", task.leaseExpires?.description)
+        field("deadline", task.deadline?.description)
         field("fence", task.fence.map { "\($0)" })
         let percent = task.progress.map { "\(Int(($0 * 100).rounded())) % " } ?? ""
         field("progress", percent + (task.progressMessage ?? ""))
         field("to be stopped", task.cancelRequested?.description, .yellow)
         field("cancelled for", task.cancelReason)
         field("payload", task.payload.map { text($0) })
-        field("result", task.result.map { text($0) })
+        field(task.state == .succeeded ? "result" : "response", task.result.map { text($0) })
+        field("data", task.data.map { text($0) })
         guard let last = task.lastFailure else { return }
         field("last failure", "attempt \(last.number) \(last.outcome) at \(last.ended ?? last.began)")
         guard let failure = last.failure else { return }
@@ -76,7 +110,7 @@ struct Get: AsyncParsableCommand {
         }
         let type = body.contentType == Body.json ? "" : "  (\(body.contentType))"
         return text.count > 2000
-            ? "\(text.prefix(2000))… (\(body.bytes.count) bytes, all with --json)\(type)" : text + type
+            ? "\(text.prefix(2000))… (\(body.bytes.count) bytes, all with --raw)\(type)" : text + type
     }
 }
 

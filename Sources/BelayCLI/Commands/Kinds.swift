@@ -5,8 +5,8 @@ import Belay
 struct Kinds: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kinds",
-        abstract: "List the kinds of tasks, or define one.",
-        subcommands: [ListKinds.self, DefineKind.self],
+        abstract: "List the kinds of tasks, define one, or remove one.",
+        subcommands: [ListKinds.self, DefineKind.self, RemoveKind.self],
         defaultSubcommand: ListKinds.self
     )
 }
@@ -28,15 +28,16 @@ struct ListKinds: AsyncParsableCommand {
                 return
             }
             var table = Table([
-                .left("KIND", least: 8), .right("LEASE"), .right("ATTEMPTS"), .left("BACKOFF", least: 12),
-                .right("KEEP"),
-                .right("KEEP OTHERS"),
+                .left("KIND", least: 8), .right("LEASE"), .right("TIMEOUT"), .right("ATTEMPTS"), .left("THEN"),
+                .left("BACKOFF", least: 12), .right("QUEUE"), .right("KEEP"), .right("KEEP OTHERS"),
             ])
             table.rows = kinds.map { kind in
                 let keep = [kind.policy.keepSucceeded, kind.policy.keepOther].map { $0.map(Span.text) ?? "forever" }
                 return [
-                    .init(kind.name.description), .init(Span.text(kind.policy.lease)), "\(kind.policy.attempts)",
-                    .init(Self.text(kind.policy.retry)), .init(keep[0]), .init(keep[1]),
+                    .init(kind.name.description), .init(Span.text(kind.policy.lease)),
+                    .init(kind.policy.timeout.map(Span.text) ?? ""), "\(kind.policy.attempts)",
+                    .init(kind.policy.whenExhausted.rawValue), .init(Self.text(kind.policy.retry)),
+                    .init(kind.policy.queueLimit.map { "\($0)" } ?? ""), .init(keep[0]), .init(keep[1]),
                 ]
             }
             session.output.table(table)
@@ -67,6 +68,7 @@ struct DefineKind: AsyncParsableCommand {
             EXAMPLES
               belay kinds define mail --attempts 10 --base 30s --cap 6h
               belay kinds define import --lease 2m --delays 1m,10m,1h --keep-succeeded 1d
+              belay kinds define crawl --timeout 5m --when-exhausted ignored
             """
     )
 
@@ -74,6 +76,7 @@ struct DefineKind: AsyncParsableCommand {
     var name: String
 
     @OptionGroup(title: "Policy") var policy: PolicyOptions
+    @OptionGroup(title: "Policy") var limits: KindLimitOptions
 
     @Flag(help: "Change a stored policy.")
     var replace = false
@@ -82,7 +85,7 @@ struct DefineKind: AsyncParsableCommand {
 
     func run() async throws {
         let name = try KindName(name)
-        let policy = try policy.policy()
+        let policy = try limits.applied(to: policy.policy())
         try await global.withSession { session in
             do throws(TrackerError) {
                 try await session.tracker.define(name, policy: policy, replacing: replace)

@@ -24,6 +24,9 @@ struct List: AsyncParsableCommand {
     @Option(help: "Only tasks in this state; may be given often.")
     var state: [TaskState] = []
 
+    @Flag(help: "In each state the latest first: by due time, end of the lease, or when they were paused or ended.")
+    var newestFirst = false
+
     @Option(help: "Tasks in a page, 1 to 500.")
     var limit = 50
 
@@ -44,6 +47,7 @@ struct List: AsyncParsableCommand {
                 let page = try await session.tracker.find(
                     kinds: kinds.isEmpty ? nil : kinds,
                     states: state.isEmpty ? TaskState.allCases : state,
+                    order: newestFirst ? .newestFirst : .oldestFirst,
                     limit: all ? Limits.batch : limit,
                     cursor: cursor
                 )
@@ -88,8 +92,9 @@ struct List: AsyncParsableCommand {
             (task.cancelRequested == nil ? "" : "to be stopped, ")
                 + (task.leaseExpires.map { $0 > now ? "lease \(Span.text($0 - now))" : "lease ran out" } ?? "")
                 + (task.worker.map { " by \($0)" } ?? "")
+        case .paused: "for \(Span.text(now - task.updated))"
         case .cancelled: task.cancelReason ?? "\(Span.text(now - task.updated)) ago"
-        case .succeeded, .exhausted: "\(Span.text(now - task.updated)) ago"
+        case .succeeded, .exhausted, .ignored: "\(Span.text(now - task.updated)) ago"
         }
     }
 }

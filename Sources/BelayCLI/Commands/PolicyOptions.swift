@@ -110,3 +110,28 @@ struct PolicyOptions: ParsableArguments {
         return policy
     }
 }
+
+/// The parts of a policy that only `kinds define` sets: `work` has a time-out of its own, that of a program.
+struct KindLimitOptions: ParsableArguments {
+    @Option(
+        help: "The most time of one attempt, however often its lock is renewed. Default: any.",
+        transform: Span.parse
+    )
+    var timeout: Span?
+
+    @Option(help: "The most tasks that may wait, 1 to 1000000000; an enqueue beyond is refused. Default: any number.")
+    var queueLimit: Int?
+
+    @Option(help: "What becomes of a task whose attempts are used up: exhausted or ignored. Default: exhausted.")
+    var whenExhausted = ExhaustedState.exhausted
+
+    /// The policy with these parts.
+    func applied(to policy: KindPolicy) throws -> KindPolicy {
+        var policy = policy
+        policy.timeout = timeout?.duration
+        policy.queueLimit = queueLimit
+        policy.whenExhausted = whenExhausted
+        try policy.validate()
+        return policy
+    }
+}

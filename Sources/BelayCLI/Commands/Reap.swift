@@ -46,7 +46,10 @@ struct Reap: AsyncParsableCommand {
 
 extension Session {
     /// Runs services until they end or a signal comes; a second signal forces.
-    func serve(_ services: [any Service]) async throws {
+    func serve(_ services: [any Service]) async throws { try await Self.serve(services, logger: logger) }
+
+    /// The same without a session.
+    static func serve(_ services: [any Service], logger: Logger) async throws {
         let group = ServiceGroup(configuration: .init(services: services.map { .init(service: $0) }, logger: logger))
         let supervisor = Supervisor(grace: .seconds(10), onSignal: { await group.triggerGracefulShutdown() })
         let end = try await supervisor.run { try await group.run() }

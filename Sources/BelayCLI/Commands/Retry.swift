@@ -5,21 +5,32 @@ import Belay
 struct Retry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
-        abstract: "Run tasks again: an ended one anew, a waiting one now."
+        abstract: "Run tasks again: an ended or paused one anew, a waiting one now.",
+        discussion: "A kind's limit of waiting tasks does not hold here."
     )
 
-    @Argument(help: "The tasks.")
-    var ids: [String]
+    @OptionGroup var names: TaskNames
 
     @Flag(help: "Keep the count of attempts, with one more where none is left; otherwise it begins at 0.")
     var kept = false
 
+    @Flag(help: "Also running tasks: they are taken from their holders, who are refused from then on.")
+    var force = false
+
+    @Option(help: "For the tasks' logs, at most 1024 bytes.")
+    var message = ""
+
     @OptionGroup var global: GlobalOptions
 
     func run() async throws {
-        let ids = try Names.ids(ids)
+        let ids = try names.tasks()
         try await global.withSession { session in
-            let outcomes = try await session.tracker.retry(ids, budget: kept ? .kept : .fresh)
+            let outcomes = try await session.tracker.retry(
+                ids,
+                budget: kept ? .kept : .fresh,
+                force: force,
+                message: message
+            )
             for (id, outcome) in zip(ids, outcomes) { session.output.tell(id, "\(outcome)") }
             let missing = zip(ids, outcomes).filter { $0.1 == .notFound }.map(\.0)
             if !missing.isEmpty { throw Failure.noTask(missing) }
@@ -27,7 +38,8 @@ struct Retry: AsyncParsableCommand {
             guard let first = running.first else { return }
             throw Failure(
                 .failed,
-                "\(running.count) of the tasks run now (“\(Escaping.line(first.description))”); 'belay cancel' stops them"
+                "\(running.count) of the tasks run now (“\(Escaping.line(first.description))”); "
+                    + "'belay cancel' stops them, --force takes them from their holders"
             )
         }
     }

@@ -19,10 +19,10 @@ struct Run: AsyncParsableCommand {
             between attempts the lock is free. The exit code is that of the last attempt
             (128 + n after signal n, 124 after --timeout).
 
-            Locked elsewhere: exit 75, saying by whom and until when. With --wait it waits
-            instead: when the holder succeeds, nothing is left to do and the exit code is 0
-            (--again: run all the same, as flock does); when the holder dies or hands back,
-            this host takes over.
+            Paused by an operator: exit 75. Locked elsewhere: exit 75, saying by whom and
+            until when. With --wait it waits instead: when the holder succeeds, nothing is
+            left to do and the exit code is 0 (--again: run all the same, as flock does);
+            when the holder dies or hands back, this host takes over.
 
             The kind is defined with --lock as its lease, --retry as its attempts and the
             backoff below where it is unknown; a kind that is known keeps its policy. The

@@ -7,8 +7,8 @@ struct Stats: AsyncParsableCommand {
         commandName: "stats",
         abstract: "Count tasks by kind and state.",
         discussion: """
-            READY is due now; LATER waits for its time (delayed, or to be retried); OLDEST is
-            the longest wait of a due task.
+            READY is due now; LATER waits for its time (delayed, or to be retried); OLDEST
+            is the longest wait of a due task.
             """
     )
 
@@ -39,9 +39,9 @@ struct Stats: AsyncParsableCommand {
     static func show(_ stats: TrackerStats, _ output: Output) {
         guard !output.isJSON else { return output.json(StatsView(stats)) }
         var table = Table([
-            .left("KIND", least: 8), .right("READY"), .right("LATER"), .right("RUNNING"), .right("SUCCEEDED"),
-            .right("EXHAUSTED"),
-            .right("CANCELLED"), .right("OLDEST"), .right("NEXT IN"),
+            .left("KIND", least: 8), .right("READY"), .right("LATER"), .right("RUNNING"), .right("PAUSED"),
+            .right("SUCCEEDED"), .right("EXHAUSTED"), .right("CANCELLED"), .right("IGNORED"), .right("OLDEST"),
+            .right("NEXT IN"),
         ])
         table.rows = stats.kinds.map { row($0, now: stats.now) }
         if stats.kinds.count > 1 { table.rows.append(row(total(stats, "all"), now: stats.now)) }
@@ -53,9 +53,11 @@ struct Stats: AsyncParsableCommand {
         [
             .init(kind.kind.description), "\(kind.ready)", "\(kind.scheduled)",
             .init("\(kind.running)", kind.running > 0 ? .blue : nil),
+            .init("\(kind.paused)", kind.paused > 0 ? .yellow : nil),
             .init("\(kind.succeeded)", kind.succeeded > 0 ? .green : nil),
             .init("\(kind.exhausted)", kind.exhausted > 0 ? .red : nil),
             .init("\(kind.cancelled)", kind.cancelled > 0 ? .yellow : nil),
+            .init("\(kind.ignored)", kind.ignored > 0 ? .dim : nil),
             .init(kind.oldestReadyAge.map(Span.text) ?? ""),
             .init(kind.nextDue.map { Span.text(max($0 - now, .zero)) } ?? ""),
         ]
@@ -66,9 +68,11 @@ struct Stats: AsyncParsableCommand {
             sum.ready += kind.ready
             sum.scheduled += kind.scheduled
             sum.running += kind.running
+            sum.paused += kind.paused
             sum.succeeded += kind.succeeded
             sum.exhausted += kind.exhausted
             sum.cancelled += kind.cancelled
+            sum.ignored += kind.ignored
             if let age = kind.oldestReadyAge { sum.oldestReadyAge = max(sum.oldestReadyAge ?? age, age) }
             if let due = kind.nextDue { sum.nextDue = min(sum.nextDue ?? due, due) }
         }

@@ -11,11 +11,14 @@ struct Work: AsyncParsableCommand {
         abstract: "Take tasks and run a program for each.",
         discussion: """
             The payload is the program's stdin. Its environment has BELAY_TASK_ID,
-            BELAY_KIND, BELAY_ATTEMPT, BELAY_FENCE, BELAY_TOKEN, BELAY_NAMESPACE, REDIS_URL,
-            and BELAY_PAYLOAD when the payload is text of at most 32 KiB. The lock is
-            renewed while it runs. Exit code 0 is success, and stdout is the result (at most
-            1 MiB is kept). Anything else is a failure, with the last 8 KiB of stderr as
-            evidence, and is tried again as the kind's policy says.
+            BELAY_KIND, BELAY_ATTEMPT, BELAY_FENCE, BELAY_TOKEN, BELAY_NAMESPACE,
+            REDIS_URL, and BELAY_PAYLOAD when the payload is text of at most 32 KiB. The
+            lock is renewed while it runs. Exit code 0 is success, and stdout is the result
+            (at most 1 MiB is kept). Anything else is a failure, with the last 8 KiB of
+            stderr as evidence, and is tried again as the kind's policy says.
+
+            The program may speak for its task: belay progress, log --add, save, respond,
+            pause and resume need no task and no token in it.
 
             A program whose lock is lost, whose task is cancelled, or whose time is over
             gets SIGTERM, and SIGKILL after --kill-after, with its whole process group.

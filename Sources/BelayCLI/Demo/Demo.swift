@@ -19,11 +19,11 @@ struct DemoShow: AsyncParsableCommand {
         abstract: "Compute checksums of all files under a folder with three worker processes, one of which is killed.",
         discussion: """
             One task for each file under PATH (.git and .build apart), and one whose input
-            cannot be read. Worker processes compute SHA-256 and lines; one of them is killed
-            with SIGKILL while it holds tasks; a reaper process takes these back; the
-            unreadable input is tried three times and ends exhausted, with its error kept. At
-            the end each checksum is compared with that of sha256sum. Exit 1 when a task was
-            lost, done twice or wrong.
+            cannot be read. Worker processes compute SHA-256 and lines; one of them is
+            killed with SIGKILL while it holds tasks; a reaper process takes these back;
+            the unreadable input is tried three times and ends exhausted, with its error
+            kept. At the end each checksum is compared with that of sha256sum. Exit 1 when
+            a task was lost, done twice or wrong.
 
             Each file takes at least --floor, by default so long that the whole takes about
             four seconds; large trees have no floor to speak of. Everything happens in a

@@ -4,4 +4,8 @@ public import Logging
 
 extension TaskState: ExpressibleByArgument {}
 
+extension ClaimOrder: ExpressibleByArgument {}
+
+extension ExhaustedState: ExpressibleByArgument {}
+
 extension Logger.Level: @retroactive ExpressibleByArgument {}

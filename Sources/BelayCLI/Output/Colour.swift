@@ -27,7 +27,8 @@ struct Colours: Sendable {
         case .running: .blue
         case .succeeded: .green
         case .exhausted: .red
-        case .cancelled: .yellow
+        case .cancelled, .paused: .yellow
+        case .ignored: .dim
         }
     }
 
@@ -36,7 +37,7 @@ struct Colours: Sendable {
         switch outcome {
         case .running: .blue
         case .succeeded: .green
-        case .failed, .crashed: .red
+        case .failed, .crashed, .timedOut: .red
         case .released, .snoozed, .cancelled, .superseded: .yellow
         }
     }

@@ -5,7 +5,7 @@
 #endif
 import Belay
 
-/// Payload or result in JSON: text, or base64 when it is not UTF-8.
+/// Payload, result or data in JSON: text, or base64 when it is not UTF-8.
 struct BodyView: Encodable {
     var contentType: String
     var text: String?
@@ -65,8 +65,11 @@ struct AttemptView: Encodable {
 /// A task in JSON.
 struct TaskView: Encodable {
     var id: TaskID
+    var identifier: String?
     var kind: KindName
     var state: TaskState
+    var status: String
+    var statusCode: Int
     var attempts: Int
     var failures: Int
     var crashes: Int
@@ -80,18 +83,23 @@ struct TaskView: Encodable {
     var worker: String?
     var fence: Int?
     var leaseExpires: Timestamp?
+    var deadline: Timestamp?
     var progress: Double?
     var progressMessage: String?
     var cancelRequested: Timestamp?
     var cancelReason: String?
     var payload: BodyView?
     var result: BodyView?
+    var data: BodyView?
     var lastFailure: AttemptView?
 
     init(_ task: TaskRecord) {
         id = task.id
+        identifier = task.identifier
         kind = task.kind
         state = task.state
+        status = task.status.name
+        statusCode = task.status.rawValue
         attempts = task.attempts
         failures = task.failures
         crashes = task.crashes
@@ -105,12 +113,14 @@ struct TaskView: Encodable {
         worker = task.worker
         fence = task.fence
         leaseExpires = task.leaseExpires
+        deadline = task.deadline
         progress = task.progress
         progressMessage = task.progressMessage
         cancelRequested = task.cancelRequested
         cancelReason = task.cancelReason
         payload = BodyView(task.payload)
         result = BodyView(task.result)
+        data = BodyView(task.data)
         lastFailure = task.lastFailure.map(AttemptView.init)
     }
 }
@@ -121,9 +131,11 @@ struct KindStatsView: Encodable {
     var ready: Int
     var scheduled: Int
     var running: Int
+    var paused: Int
     var succeeded: Int
     var exhausted: Int
     var cancelled: Int
+    var ignored: Int
     var total: Int
     var oldestReadyAge: Double?
     var nextDue: Timestamp?
@@ -133,9 +145,11 @@ struct KindStatsView: Encodable {
         ready = counts.ready
         scheduled = counts.scheduled
         running = counts.running
+        paused = counts.paused
         succeeded = counts.succeeded
         exhausted = counts.exhausted
         cancelled = counts.cancelled
+        ignored = counts.ignored
         total = counts.total
         oldestReadyAge = counts.oldestReadyAge?.seconds
         nextDue = counts.nextDue
@@ -185,6 +199,9 @@ struct KindView: Encodable {
     var retry: RetryView
     var keepSucceeded: Double?
     var keepOther: Double?
+    var timeout: Double?
+    var queueLimit: Int?
+    var whenExhausted: ExhaustedState
 
     init(_ name: KindName, _ policy: KindPolicy) {
         self.name = name
@@ -193,14 +210,61 @@ struct KindView: Encodable {
         retry = RetryView(policy.retry)
         keepSucceeded = policy.keepSucceeded?.seconds
         keepOther = policy.keepOther?.seconds
+        timeout = policy.timeout?.seconds
+        queueLimit = policy.queueLimit
+        whenExhausted = policy.whenExhausted
     }
 }
 
-/// What was done with one task.
+/// A held lock in JSON.
+struct ClaimView: Encodable {
+    var id: TaskID
+    var kind: KindName
+    var token: String
+    var fence: Int
+    var attempt: Int
+    var expires: Timestamp
+    var lease: Double
+    var worker: String
+    var created: Timestamp
+    var due: Timestamp
+    var claimed: Timestamp
+    var failures: Int
+    var crashes: Int
+    var payload: BodyView?
+    var data: BodyView?
+    var trace: [String: String]?
+
+    init(_ claim: Claim) {
+        id = claim.id
+        kind = claim.kind
+        token = claim.token
+        fence = claim.fence
+        attempt = claim.attempt
+        expires = claim.expires
+        lease = claim.lease.seconds
+        worker = claim.worker.description
+        created = claim.created
+        due = claim.due
+        claimed = claim.claimed
+        failures = claim.failures
+        crashes = claim.crashes
+        payload = claim.payload.bytes.isEmpty ? nil : BodyView(claim.payload)
+        data = claim.data.bytes.isEmpty ? nil : BodyView(claim.data)
+        trace = claim.trace.isEmpty ? nil : claim.trace
+    }
+}
+
+/// What was done with one task, or why not.
 struct OutcomeView: Encodable {
     var id: TaskID
     var kind: KindName?
     var outcome: String
+    /// When it runs again, or when its attempt ends.
+    var at: Timestamp?
+    /// Of a refusal: the state found, and those from which it is allowed.
+    var found: TaskState?
+    var allowed: [TaskState]?
 }
 
 /// Where the next page begins.

@@ -71,10 +71,13 @@ final class LockedRun: Sendable {
                 try await Task.sleep(for: .milliseconds(200))
             case .refused(.notDue(let due)):
                 try await sleep(until: due)
+            case .refused(.paused):
+                throw Failure(.tryAgain, "task “\(name)” is paused; 'belay resume \(name)' lets it run")
             case .refused(.ended(.succeeded)):
                 note("task “\(name)” was done by another host")
                 return 0
-            case .refused(.ended(.exhausted)) where !hasWaited && !hasRun:
+            case .refused(.ended(.exhausted)) where !hasWaited && !hasRun,
+                .refused(.ended(.ignored)) where !hasWaited && !hasRun:
                 continue  // the claim ended the last attempt of a dead holder: now begin anew
             case .refused(.ended(let state)):
                 options = try await takeOver(from: state)
@@ -117,9 +120,9 @@ final class LockedRun: Sendable {
             if attempts > 1 { note("exit code \(code); no attempt is left") }
             return nil
         }
-        // A task that was made with fewer attempts than are wanted now is exhausted: it is taken all the same.
+        // A task that was made with fewer attempts than are wanted now is used up: it is taken all the same.
         let isDue = task.state == .ready
-        guard isDue || task.state == .exhausted else { return [] }
+        guard isDue || task.state == .exhausted || task.state == .ignored else { return [] }
         let delay = isDue ? max(task.due - task.updated, .zero) : try await delay(after: task)
         note("exit code \(code); attempt \(attempt + 1) of \(attempts) in \(Span.text(delay))")
         try await Task.sleep(for: delay)
@@ -143,7 +146,8 @@ final class LockedRun: Sendable {
 
     /// How to claim a task that another host has ended: only what died with its host is taken over.
     private func takeOver(from state: TaskState) async throws -> AcquireOptions {
-        if state == .exhausted, try await tracker.get(id)?.lastFailure?.outcome == .crashed { return [.force] }
+        let isUsedUp = state == .exhausted || state == .ignored
+        if isUsedUp, try await tracker.get(id)?.lastFailure?.outcome == .crashed { return [.force] }
         throw Failure(.failed, "task “\(name)” is \(state) on another host; 'belay attempts' shows why")
     }
 
