@@ -47,6 +47,8 @@ public struct Script: Sendable {
     // Transitions.
     /// `acquire.lua`
     public static let acquire = Script("acquire", PackageResources.acquire_lua)
+    /// `beat.lua`
+    public static let beat = Script("beat", PackageResources.beat_lua)
     /// `cancel.lua`
     public static let cancel = Script("cancel", PackageResources.cancel_lua)
     /// `claim.lua`
@@ -63,6 +65,8 @@ public struct Script: Sendable {
     public static let enqueue = Script("enqueue", PackageResources.enqueue_lua)
     /// `fail.lua`
     public static let fail = Script("fail", PackageResources.fail_lua)
+    /// `gate.lua`
+    public static let gate = Script("gate", PackageResources.gate_lua)
     /// `ignore.lua`
     public static let ignore = Script("ignore", PackageResources.ignore_lua)
     /// `log.lua`
@@ -95,6 +99,8 @@ public struct Script: Sendable {
     // Queries.
     /// `attempts.lua`
     public static let attempts = Script("attempts", PackageResources.attempts_lua)
+    /// `explain.lua`
+    public static let explain = Script("explain", PackageResources.explain_lua)
     /// `find.lua`
     public static let find = Script("find", PackageResources.find_lua)
     /// `get.lua`
@@ -107,4 +113,8 @@ public struct Script: Sendable {
     public static let peek = Script("peek", PackageResources.peek_lua)
     /// `stats.lua`
     public static let stats = Script("stats", PackageResources.stats_lua)
+    /// `stream.lua`
+    public static let stream = Script("stream", PackageResources.stream_lua)
+    /// `workers.lua`
+    public static let workers = Script("workers", PackageResources.workers_lua)
 }

@@ -84,6 +84,64 @@ extension Tracker {
         }
     }
 
+    /// Says that a worker lives, what it takes and how it fares. A ``Worker`` does this by itself.
+    /// - Parameters:
+    ///   - event: Whether it begins, works on or leaves.
+    ///   - worker: Its name; nil for the tracker's own ``workerName``.
+    ///   - kinds: The kinds it takes, 1 to 100.
+    ///   - slots: How many tasks it runs at once.
+    ///   - active: How many it runs now.
+    ///   - succeeded: How many it ended well since it began.
+    ///   - failed: How many it ended otherwise.
+    ///   - interval: When its next beat comes, 1 s to 1 h; it counts as alive for two of them.
+    ///   - software: What it is, at most 64 printable ASCII characters without spaces.
+    ///   - clock: What its own clock shows, to tell how far that is off; nil when it has none.
+    public func beat(
+        _ event: BeatEvent = .heartbeat,
+        as worker: WorkerName? = nil,
+        kinds: [KindName],
+        slots: Int = 1,
+        active: Int = 0,
+        succeeded: Int = 0,
+        failed: Int = 0,
+        interval: Duration = .seconds(10),
+        software: String = "belay",
+        clock: Timestamp? = nil
+    ) async throws(TrackerError) {
+        try await perform(
+            Beat(
+                worker: worker ?? workerName,
+                event: event,
+                interval: interval,
+                slots: slots,
+                active: active,
+                succeeded: succeeded,
+                failed: failed,
+                software: software,
+                clock: clock,
+                kinds: kinds
+            )
+        )
+    }
+
+    /// Pauses a kind: its tasks are not claimed, new ones wait, running ones go on. A claim of a named task passes.
+    /// - Parameters:
+    ///   - kind: The kind; nil pauses the whole tracker.
+    ///   - message: Why, for ``explain(_:)``; at most 64 bytes.
+    /// - Throws: ``TrackerError`` (`unknownKind`, `invalidArgument`, or of the server).
+    public func pauseKind(_ kind: KindName?, message: String = "") async throws(TrackerError) {
+        try await perform(Gate(kind: kind, pause: true, actor: actor, message: message))
+    }
+
+    /// Ends the pause of a kind, or of the whole tracker, and wakes idle workers.
+    /// - Parameters:
+    ///   - kind: The kind; nil for the whole tracker, whose pause is apart from those of its kinds.
+    ///   - message: For the event; at most 64 bytes.
+    /// - Throws: ``TrackerError`` (`unknownKind`, `invalidArgument`, or of the server).
+    public func resumeKind(_ kind: KindName?, message: String = "") async throws(TrackerError) {
+        try await perform(Gate(kind: kind, pause: false, actor: actor, message: message))
+    }
+
     /// Takes back running tasks whose lease ran out, at most `limit` (1 to 500). Any number of reapers may run at once.
     public func reap(limit: Int = 100) async throws(TrackerError) -> SweepStep<ReapedTask> {
         try await perform(Reap(limit: limit, estimatedNow: backend.estimatedNow))

@@ -45,6 +45,37 @@ extension Tracker {
         try await perform(Peek(kinds: kinds, limit: limit, order: order, scheduled: scheduled))
     }
 
+    /// Why a task does not run, or did not, with numbers; nil when there is no such task.
+    public func explain(_ id: TaskID) async throws(TrackerError) -> Explanation? { try await perform(Explain(id: id)) }
+
+    /// Who works, the latest seen first.
+    /// - Parameter limit: The most workers, 1 to 500.
+    public func workers(limit: Int = 100) async throws(TrackerError) -> [WorkerInfo] {
+        try await perform(Workers(limit: limit))
+    }
+
+    /// A page of events in their order.
+    /// - Parameters:
+    ///   - start: Where to begin.
+    ///   - limit: The most entries of the stream, 2 to 500; an entry tells of all tasks that one call moved.
+    public func events(
+        from start: EventStart,
+        limit: Int = Limits.batch
+    ) async throws(TrackerError) -> EventPage {
+        try await perform(Stream(start: start, limit: limit))
+    }
+
+    /// The events of the tracker as they happen, without an end; it survives a server that is away.
+    /// - Parameters:
+    ///   - start: Where to begin; with what comes from now on unless said otherwise.
+    ///   - pollInterval: How often to look while nothing happens.
+    public func events(
+        following start: EventStart = .newest,
+        pollInterval: Duration = .milliseconds(250)
+    ) -> TrackerEvents {
+        TrackerEvents(tracker: self, start: start, pollInterval: pollInterval)
+    }
+
     /// How many tasks are where.
     public func stats() async throws(TrackerError) -> TrackerStats { try await perform(Stats()) }
 

@@ -56,6 +56,12 @@ private let samples: [Sample] = {
     let fail = Fail(items: [Fail.Item(handle: handle, failure: failure, disposition: .exhaust)])
     let policy = RedisReply.text(PolicyText.encode(.default))
     let record = RedisReply.words("k k s r c 1 g 2 n 3 b 4 u 5 .expires 6 pg 7 X 8")
+    let waiting: [RedisReply] = [
+        "k", "k", "s", "q", "c", "1", "d", "7", "n", "1", "f", "1", "x", "1", "l", "3", ".policy",
+        PolicyText.encode(.default), ".gate", "5 op a message", ".gate*", "5 op ", ".before", "2", ".ended", "3",
+        ".alive", "0", ".left", "5", ".last", "1 2 3 4 failed w 7 -\n{}",
+    ].map { .text($0) }
+    let entry = RedisReply.list(.text("1-0"), .words("e claimed t 5 k k i a d 7 w w"))
     let handBack = [ok, now, .list(.words("q 7"))]
     return [
         Sample(acquire, [ok, now, grant]),
@@ -63,6 +69,20 @@ private let samples: [Sample] = {
         Sample(acquire, [.text("NOT_DUE"), now, now]),
         Sample(acquire, [.text("PAUSED"), now]),
         Sample(acquire, [.text("ENDED"), now, .text("x")]),
+        Sample(
+            Beat(
+                worker: worker,
+                event: .online,
+                interval: .seconds(1),
+                slots: 1,
+                active: 0,
+                succeeded: 0,
+                failed: 0,
+                software: "s",
+                kinds: ["k"]
+            ),
+            [ok, now]
+        ),
         Sample(Cancel(ids: ["a"], reason: "", actor: "op"), [ok, now, .list(.text("CANCELLED"))]),
         Sample(claim, [ok, now, .list(grant)]),
         Sample(claim, [.text("EMPTY"), now, .text("")]),
@@ -78,6 +98,7 @@ private let samples: [Sample] = {
         ),
         Sample(Destroy(), [ok, now, .text("17"), .integer(3)]),
         Sample(fail, handBack),
+        Sample(Gate(kind: "k", pause: true, actor: "op", message: ""), [ok, now]),
         Sample(Ignore(ids: ["a"], actor: "op", message: ""), [ok, now, .list(.words("OK n"))]),
         Sample(Log(id: "a", actor: "op", nonce: "n", message: "m"), [ok, now]),
         Sample(
@@ -111,6 +132,8 @@ private let samples: [Sample] = {
                 .list(.text("6 message op -\nhello")),
             ]
         ),
+        Sample(Explain(id: "a"), [ok, now, .array(waiting)]),
+        Sample(Explain(id: "a"), [ok, now, .words("k k s r c 1 n 1 w w rn 2 .expires 7 X 5 cr no .alive 0")]),
         Sample(
             Find(kinds: [], states: [], order: .oldestFirst, limit: 1, cursor: nil),
             [ok, now, .text(""), .list(row)]
@@ -118,6 +141,12 @@ private let samples: [Sample] = {
         Sample(Get(ids: ["a"]), [ok, now, .list(record)]),
         Sample(Kinds(), [ok, now, .list(.list(.text("k"), policy))]),
         Sample(Peek(kinds: ["k"], limit: 1, order: .priority, scheduled: false), [ok, now, .list(row)]),
+        Sample(Belay.Stream(start: .oldest, limit: 2), [ok, now, .integer(0), .list(entry)]),
+        Sample(
+            Belay.Stream(start: .after(TrackerEvent.Position(entry: "1-0", place: 0)), limit: 2),
+            [ok, now, .integer(1), .list(entry)]
+        ),
+        Sample(Workers(limit: 1), [ok, now, .list(.words("w 1 2 3 9 5 6 7 8 9 s 11 k"))]),
         Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8 1 1")), .integer(2)]),
     ]
 }()
@@ -152,8 +181,11 @@ struct DecodingTests {
 
     @Test("that ends early is a protocol error", arguments: samples)
     private func short(sample: Sample) {
-        // Nobody reads define's policy, the time of progress, log and save, open's creation time or how many keys destroy deleted.
-        let unread: [String: Int] = ["define": 2, "progress": 1, "open": 1, "destroy": 1, "log": 1, "save": 1]
+        // Nobody reads define's policy, the time of progress, log, save, beat and gate, open's creation time, or how many
+        // keys destroy deleted.
+        let unread: [String: Int] = [
+            "define": 2, "progress": 1, "open": 1, "destroy": 1, "log": 1, "save": 1, "beat": 1, "gate": 1,
+        ]
         // A word alone is all that some refusals need.
         let isWordAlone = sample.good.first == .text("PAUSED")
         let needed = sample.good.count - (isWordAlone ? 1 : unread[sample.name] ?? 0)

@@ -25,7 +25,7 @@ struct LimitsTests {
             Find(kinds: [], states: [], order: .newestFirst, limit: count, cursor: nil),
             Peek(kinds: ["k"], limit: count, order: .due, scheduled: true),
             ClaimMany(token: "t", worker: Self.worker, count: count, kinds: ["k"], lease: nil),
-            Enqueue(nonce: nil, actor: "op", kinds: [], items: [], payloadLimit: 1),
+            Enqueue(nonce: nil, actor: "op", kinds: [], items: [], payloadLimit: 1), Workers(limit: count),
         ]
         for verb in verbs {
             NamesTests.refused(["1 to 500", "“\(verb is Enqueue ? 0 : count)”"]) { try verb.validate() }
@@ -135,6 +135,23 @@ struct LimitsTests {
         }
     }
 
+    @Test("of a gate's message is 64 bytes of one line")
+    func gateMessages() throws {
+        func verb(_ message: String) -> Gate { Gate(kind: nil, pause: true, actor: "op", message: message) }
+        for text in ["", String(repeating: "é", count: 32)] { try verb(text).validate() }
+        for text in [String(repeating: "x", count: 65), "a\nb", "\u{85}"] {
+            NamesTests.refused(["message", "at most 64 bytes"]) { try verb(text).validate() }
+        }
+    }
+
+    @Test("of a page of events is 2 to 500 entries: with one it would not get on")
+    func pages() throws {
+        for limit in [2, 500] { try Belay.Stream(start: .oldest, limit: limit).validate() }
+        for limit in [1, 0, 501] {
+            NamesTests.refused(["2 to 500", "“\(limit)”"]) { try Belay.Stream(start: .oldest, limit: limit).validate() }
+        }
+    }
+
     @Test("of a payload is what the tracker says, to the byte")
     func payloads() throws {
         try Enqueue.check(Body(bytes: [1, 2, 3]), limit: 3, what: "payload")
@@ -167,6 +184,7 @@ struct LimitsTests {
         #expect([Limits.messageBytes, Limits.logLines, Limits.tokenBytes] == [1024, 100, 64])
         #expect(Limits.timeout == .milliseconds(50) ... .seconds(3650 * 86_400))
         #expect(Limits.queueLimit == 1...1_000_000_000)
+        #expect(Limits.beatInterval == .seconds(1) ... .seconds(3600))
         #expect([Limits.batch, Limits.kinds, Limits.kindsPerClaim, Limits.attemptsRemembered] == [500, 1000, 100, 20])
     }
 

@@ -37,12 +37,14 @@ private struct LuaFile: Sendable, CustomStringConvertible {
 
     static let all: [LuaFile] = {
         let transitions: [any Verb.Type] = [
-            Acquire.self, Cancel.self, ClaimMany.self, Complete.self, Define.self, Delete.self, Destroy.self,
-            Enqueue.self, Fail.self, Ignore.self, Log.self, Open.self, Pause.self, Progress.self, Purge.self, Reap.self,
+            Acquire.self, Beat.self, Cancel.self, ClaimMany.self, Complete.self, Define.self, Delete.self, Destroy.self,
+            Enqueue.self, Fail.self, Gate.self, Ignore.self, Log.self, Open.self, Pause.self, Progress.self, Purge.self,
+            Reap.self,
             Release.self, Renew.self, Resume.self, Retry.self, Save.self, SnoozeTasks.self, Undefine.self,
         ]
         let queries: [any Verb.Type] = [
-            Attempts.self, Find.self, Get.self, Kinds.self, Logs.self, Peek.self, Stats.self,
+            Attempts.self, Explain.self, Find.self, Get.self, Kinds.self, Logs.self, Peek.self, Stats.self,
+            Belay.Stream.self, Workers.self,
         ]
         return transitions.map { LuaFile(folder: "transitions", script: $0.script) }
             + queries.map { LuaFile(folder: "queries", script: $0.script) }

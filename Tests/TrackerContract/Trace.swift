@@ -23,6 +23,30 @@ struct Step: Sendable, CustomStringConvertible {
         Step(text: { text(of: verb) }, action: .call { tracker in await answer(of: verb, from: tracker.backend) })
     }
 
+    /// Every event so far without its position: the ids of a stream are the server's own.
+    static let events = Step(
+        text: { "events" },
+        action: .call { tracker in
+            do throws(TrackerError) {
+                var lines: [String] = []
+                var page = try await tracker.events(from: .oldest)
+                while !page.events.isEmpty {
+                    lines += page.events.map(line)
+                    guard let position = page.position else { break }
+                    page = try await tracker.events(from: .after(position))
+                    if page.isLost { lines.append("lost") }
+                }
+                return lines.joined(separator: "\n")
+            } catch { return "\(error)" }
+        }
+    )
+
+    private static func line(_ event: TrackerEvent) -> String {
+        let place = "\(event.position)".split(separator: "/").last ?? ""
+        return "\(place) \(event.name) \(event.time.microseconds) \(event.kind?.description ?? "-") "
+            + "\(event.task?.description ?? "-") \(event.worker ?? "-") \(event.detail)"
+    }
+
     static let destroy = Step(
         text: { "destroy" },
         action: .call { tracker in
@@ -44,6 +68,12 @@ struct Step: Sendable, CustomStringConvertible {
             let answer = try await backend.perform(verb)
             if let answer = answer as? Enqueue.Response {
                 return "\(answer.duplicates.sorted()) \(answer.full.sorted { $0.key < $1.key })"
+            }
+            if answer is Explanation? {
+                // A reason's own text leaves out and rounds.
+                var text = ""
+                dump(answer, to: &text)
+                return text
             }
             return "\(answer)"
         } catch {

@@ -34,6 +34,7 @@ struct TraceGenerator {
             generator.random.pick(menu)(&generator)
             if number.isMultiple(of: 20) { generator.lookAtAll() }
         }
+        generator.steps.append(.events)
         return generator.steps
     }
 
@@ -61,7 +62,7 @@ struct TraceGenerator {
             (2, { $0.progress() }), (6, { $0.complete() }), (9, { $0.fail() }), (4, { $0.giveBack() }),
             (7, { $0.shiftHeld() }), (8, { $0.shift() }), (4, { $0.save() }), (3, { $0.log() }),
             (4, { $0.cancel() }), (5, { $0.retry() }), (2, { $0.delete() }), (1, { $0.undefine() }),
-            (4, { $0.reap() }), (2, { $0.purge() }), (2, { $0.define() }),
+            (4, { $0.reap() }), (2, { $0.purge() }), (2, { $0.define() }), (3, { $0.gate() }), (3, { $0.beat() }),
             (6, { $0.again() }), (5, { $0.query() }), (9, { $0.moveClock() }),
             (1, { if $0.random.chance(4) { $0.destroy() } }),
         ]
@@ -131,7 +132,7 @@ struct TraceGenerator {
     }
 
     private mutating func query() {
-        switch random.below(6) {
+        switch random.below(8) {
         case 0:
             send(
                 Peek(
@@ -144,6 +145,8 @@ struct TraceGenerator {
         case 1: send(Stats())
         case 2: send(Attempts(id: random.pick(Self.ids)))
         case 3: send(Logs(id: random.pick(Self.ids)))
+        case 4: send(Workers(limit: random.pick([1, 2, 500])))
+        case 5: send(Explain(id: random.pick(Self.ids)))
         default: find()
         }
     }
@@ -197,7 +200,10 @@ struct TraceGenerator {
         for id in Self.ids {
             send(Attempts(id: id))
             send(Logs(id: id))
+            send(Explain(id: id))
         }
+        send(Workers(limit: 100))
+        steps.append(.events)
         send(Stats())
         send(Kinds())
         send(Find(kinds: [], states: TaskState.allCases, order: .oldestFirst, limit: 500, cursor: nil))

@@ -112,5 +112,33 @@ extension TraceGenerator {
     }
 
     mutating func define() { send(Define(kind: random.pick(Self.kinds), policy: policy(), replace: random.chance(2))) }
+
+    // MARK: - Gates and workers
+
+    mutating func gate() {
+        let kind = random.chance(4) ? nil : random.chance(8) ? "unknown" : random.pick(Self.kinds)
+        let message = random.pick(["", "why not", "\u{301}ü 7"])
+        send(Gate(kind: kind, pause: random.chance(2), actor: "bob", message: message))
+    }
+
+    mutating func beat() {
+        send(
+            Beat(
+                worker: random.pick(Self.workers),
+                event: random.pick([.online, .heartbeat, .heartbeat, .offline]),
+                interval: random.pick([.seconds(1), .seconds(10), .seconds(3600)]),
+                slots: random.below(9),
+                active: random.below(9),
+                succeeded: random.below(1000),
+                failed: random.below(10),
+                software: random.pick(["belay", "other/1.0"]),
+                clock: random.chance(2) ? nil : now + .milliseconds(random.below(9000) - 4500),
+                kinds: Array(Self.kinds.shuffled(using: &random).prefix(random.pick([1, 2, 3])))
+            )
+        )
+    }
+
+    // MARK: - Sweeps
+
     mutating func purge() { send(Purge(limit: random.pick([1, 2, 10]))) }
 }

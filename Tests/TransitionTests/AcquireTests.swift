@@ -241,6 +241,18 @@ struct AcquireTests {
         }
     }
 
+    @Test("passes the pause of a kind and of the tracker: whoever names a task decides")
+    func pausedKind() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue(count: 2)
+            try await f.tracker.pauseKind("k")
+            guard case .claimed(let claim) = try await f.twice(f.acquire("t1")) else { throw TrackerError.bug("none") }
+            try await f.tracker.pauseKind(nil)
+            guard case .claimed = try await f.twice(f.acquire("t2")) else { throw TrackerError.bug("none") }
+            #expect(try await f.tracker.complete(claim.handle) == .accepted)
+        }
+    }
+
     @Test("does not take an expired lock while the clock seems to have jumped")
     func clockJump() async throws {
         try await TrackerFixture.run { f async throws in

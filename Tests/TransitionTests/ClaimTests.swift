@@ -177,6 +177,24 @@ struct ClaimTests {
         }
     }
 
+    @Test("passes over a paused kind, tells not when its tasks are due, and still gives a repeat what it gave")
+    func pausedKind() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue(count: 2)
+            try await f.enqueue("later", delay: .seconds(1), priority: 9)
+            try await f.enqueue("other", "l", delay: .seconds(5))
+            let request = f.request(f.claimMany())
+            let first = try await f.send(request)
+            try await f.tracker.pauseKind("k")
+            #expect(try await f.send(request) == first)
+            for order in [ClaimOrder.priority, .due] {
+                let answer = try await f.unchanged(f.claimMany(5, ["k", "l"], token: "\(order)", order: order))
+                #expect(answer.claims == [])
+                #expect(answer.nextDue == f.moment(.seconds(5)))
+            }
+        }
+    }
+
     @Test("takes each task once although a kind is named twice")
     func kindTwice() async throws {
         try await TrackerFixture.run { f async throws in

@@ -31,6 +31,21 @@ struct PeekTests {
         }
     }
 
+    @Test("shows nothing of what is paused, but in the queue with what is due later", arguments: ["k", nil])
+    func paused(kind: KindName?) async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue("a")
+            try await f.enqueue("b", "l")
+            try await f.enqueue("later", delay: .seconds(1))
+            try await f.tracker.pauseKind(kind)
+            let seen = try await f.unchanged(Peek(kinds: ["k", "l"], limit: 5)).map(\.id)
+            #expect(seen == (kind == nil ? [] : ["b"]))
+            #expect(try await f.send(f.claimMany(5, ["k", "l"])).claims.map(\.id) == seen)
+            let queue = Peek(kinds: ["k"], limit: 5, order: .priority, scheduled: true)
+            #expect(try await f.unchanged(queue).map(\.id) == ["a", "later"])
+        }
+    }
+
     @Test("refuses none and 501 tasks, no kinds and 101")
     func limits() async throws {
         try await TrackerFixture.run { f async throws in

@@ -118,6 +118,27 @@ struct PurgeTests {
         }
     }
 
+    @Test("forgets who took a kind a day ago, but for the last one, whose leaving explains what waits")
+    func takers() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.send(Beat(.online, of: "old", kinds: ["k", "l"]))
+            try await f.send(Beat(.offline, of: "old", kinds: ["k", "l"]))
+            f.clock.advance(by: .seconds(1))
+            try await f.send(Beat(.online, of: "last"))
+            let silent = f.moment(.seconds(20))
+            f.clock.advance(by: .seconds(86_418))
+            _ = try await f.tracker.purge()
+            #expect(try await f.dump().index("k:k") == ["last": silent.microseconds])
+            f.clock.advance(by: .seconds(86_400))
+            _ = try await f.tracker.purge()
+            #expect(try await f.dump().index("k:k") == ["last": silent.microseconds])
+            #expect(try await f.dump().index("k:l").keys.sorted() == ["old"])
+            #expect(try await f.dump().keys["w:last"] == nil)
+            try await f.enqueue("a")
+            #expect(try await f.tracker.explain("a")?.reasons == [.noWorker(lastLeft: silent)])
+        }
+    }
+
     @Test("lets the fence grow over a deletion and a new task of the same id, whatever the clock does")
     func fences() async throws {
         let policy = KindPolicy(keepSucceeded: .microseconds(1), keepOther: .microseconds(1))

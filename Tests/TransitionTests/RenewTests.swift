@@ -21,7 +21,7 @@ struct RenewTests {
             #expect(events == [])
             let after = try await f.dump()
             #expect(after.index("r:k") == ["a": f.now + 10_000_000])
-            #expect(after.record("a") == before.record("a"))
+            #expect(after.record("a") == before.record("a")?.merging(["rn": "1"]) { $1 })
             #expect(try await f.record("a").leaseExpires == f.moment(.seconds(10)))
         }
     }
@@ -31,6 +31,49 @@ struct RenewTests {
         try await TrackerFixture.run { f async throws in
             let claim = try await f.running()
             #expect(try await f.unchanged(Self.verb([claim.handle], .seconds(1))) == [.renewed])
+        }
+    }
+
+    @Test("is counted when it prolongs the lock, a twin in the batch once; and from 0 for each lock")
+    func counts() async throws {
+        try await TrackerFixture.run { f async throws in
+            var handle = try await f.running().handle
+            for _ in 1...3 {
+                f.clock.advance(by: .seconds(1))
+                try await f.twice(Self.verb([handle, handle, handle.withOldFence]))
+            }
+            #expect(try await f.record("a").renewals == 3)
+            try await f.send(Self.verb([handle], .seconds(1)))
+            try await f.unchanged(Self.verb([handle.withWrongToken]))
+            #expect(try await f.record("a").renewals == 3)
+            for (step, options) in ([[], .ignoreLock, .restart, .force] as [AcquireOptions]).enumerated() {
+                if step == 0 { try await f.tracker.release([handle]) }
+                if step == 2 { try await f.tracker.complete(handle) }
+                if step == 3 { try await f.tracker.fail(handle, failure, .exhaust) }
+                handle = try await f.claim("a", token: "\(step)", options: options).handle
+                #expect(try await f.record("a").renewals == 0)
+                f.clock.advance(by: .seconds(1))
+                try await f.send(Self.verb([handle]))
+                #expect(try await f.record("a").renewals == 1)
+            }
+        }
+    }
+
+    @Test("is counted from 0 after every way back into the queue", arguments: [RetryBudget.fresh, .kept])
+    func countsAnew(budget: RetryBudget) async throws {
+        try await TrackerFixture.run { f async throws in
+            let claim = try await f.running()
+            f.clock.advance(by: .seconds(1))
+            try await f.send(Self.verb([claim.handle]))
+            try await f.tracker.fail(claim.handle, failure, .exhaust)
+            #expect(try await f.tracker.retry(["a"], budget: budget) == [.ready])
+            let again = try #require(try await f.tracker.claim(["k"]).first)
+            #expect(try await f.record("a").renewals == 0)
+            f.clock.advance(by: .seconds(1))
+            #expect(try await f.tracker.renew([again]) == [.renewed])
+            _ = try await f.tracker.release([again.handle])
+            #expect(try await f.tracker.claim(["k"]).map(\.id) == ["a"])
+            #expect(try await f.record("a").renewals == 0)
         }
     }
 

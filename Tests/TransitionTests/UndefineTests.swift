@@ -45,6 +45,23 @@ struct UndefineTests {
         }
     }
 
+    @Test("ends the kind's pause and forgets who took it; the tracker's pause stands")
+    func paused() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            for kind in ["k", "l", nil] as [KindName?] { try await f.tracker.pauseKind(kind) }
+            try await f.send(Beat(.online, kinds: ["k", "l"]))
+            #expect(try await f.send(Self.verb()) == .step(deleted: 0, more: false))
+            let dump = try await f.dump()
+            #expect(dump.hash("gates")?.keys.sorted() == ["", "l"])
+            #expect(dump.index("k:k") == [:])
+            #expect(dump.index("k:l").count == 1)
+            try await f.tracker.resumeKind(nil)
+            try await f.tracker.define("k")
+            try await f.enqueue("a")
+            #expect(try await f.tracker.claim(["k"]).map(\.id) == ["a"])
+        }
+    }
+
     @Test("counts tasks of every priority, and refuses their holders once they are gone")
     func priorities() async throws {
         try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in

@@ -1,4 +1,5 @@
--- peek: the tasks that a claim would take now, without taking them; or the queue of several kinds, with what is due later.
+-- peek: the tasks that a claim would take now, without taking them; or the queue of several kinds, with what is due later
+-- and what is paused.
 -- KEYS    1 header  2 events
 -- ARGV    1 most tasks (1-500)  2 flags: d = the longest due first, whatever the priority; s = also tasks that are not due yet
 --         3.. kinds, last: manual time, us, or ""
@@ -16,14 +17,18 @@ for i = 3, #ARGV - 1 do
     fields[#kinds] = 'q:' .. ARGV[i]
   end
 end
+fields[#kinds + 1] = 'gate'
 local refusal, head = begin(fields)
 if refusal then return refusal end
 local limit, reply = tonumber(ARGV[1]), {}
 local byDue = string.find(ARGV[2], 'd', 1, true)
 local last = string.find(ARGV[2], 's', 1, true) and '+inf' or now
 local groups = {}
+local isQueue = last == '+inf'
 for i = 1, #kinds do
-  for digit in string.gmatch(head[4 + i] or '', '%d') do
+  local flags = head[4 + i] or ''
+  local isPaused = head[5 + #kinds] or string.find(flags, '!', 1, true)
+  for digit in string.gmatch(isPaused and not isQueue and '' or flags, '%d') do
     local place = byDue and 1 or 10 - digit
     groups[place] = groups[place] or {}
     table.insert(groups[place], P .. 'q:' .. digit .. ':' .. kinds[i])

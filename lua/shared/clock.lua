@@ -7,8 +7,8 @@
 -- readClock() answers the manual time, or the server's.
 -- tick() is the write that belongs to it: it stores the time once a second. It begins with a removal that finds nothing,
 -- because after a removal a script may write although the server is at maxmemory.
--- kindCountWith(head, more) is how many kinds there will be: the header has six fields, a seventh once the clock jumped,
--- and two for each kind.
+-- kindCountWith(head, more) is how many kinds there will be: the header has six fields, one more once the clock jumped, one
+-- more while the tracker is closed, and two for each kind.
 local meta = KEYS[1]
 local P = string.sub(meta, 1, -5)
 local now, at, last, held
@@ -47,5 +47,6 @@ local function tick()
 end
 
 local function kindCountWith(head, more)
-  return (redis.call('HLEN', meta) - (head[4] and 7 or 6)) / 2 + more
+  local others = 6 + (head[4] and 1 or 0) + (redis.call('HGET', meta, 'gate') and 1 or 0)
+  return (redis.call('HLEN', meta) - others) / 2 + more
 end

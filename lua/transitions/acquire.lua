@@ -89,7 +89,7 @@ end
 attempts, fence = attempts + 1, math.max(fence + 1, now)
 local expires, timeout = now + (ownLease or policy.lease), policyTimeout(head[5])
 -- What belongs to the attempt before.
-redis.call('HDEL', key, 'pg', 'pm', 'to', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
+redis.call('HDEL', key, 'pg', 'pm', 'to', 'rn', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
 if r[3] then redis.call('UNLINK', P .. 'o:' .. id) end
 redis.call('HSET', key, 's', 'r', 'n', attempts, 'g', fence, 't', token, 'b', at, 'w', worker)
 if timeout > 0 then

@@ -31,6 +31,7 @@ for i = 9, #ARGV - 1 do
     fields[#fields + 1] = 'q:' .. ARGV[i]
   end
 end
+fields[#fields + 1] = 'gate'
 local refusal, head = begin(fields)
 if refusal then return refusal end
 local jumped = sawJump(ARGV[8])
@@ -58,14 +59,17 @@ if previous and string.sub(previous, 1, #token + 1) == token .. '\n' then
   return {'OK', at, again}
 end
 
--- Lanes by priority, 9 first; all lanes in one group when the longest due is to come first.
+-- Lanes by priority, 9 first; all lanes in one group when the longest due is to come first. A paused kind has none, but its
+-- expired leases are taken back as others are.
+local isPaused = head[4 + #fields]
 local known, flags, groups = {}, {}, {}
 for i = 1, #kinds do
   local policy = head[3 + 2 * i]
   if policy then
     local n = #known + 1
     known[n], policies[n], flags[n] = kinds[i], policy, head[4 + 2 * i] or '5'
-    for digit in string.gmatch(flags[n], '%d') do
+    local open = not isPaused and not string.find(flags[n], '!', 1, true) and flags[n] or ''
+    for digit in string.gmatch(open, '%d') do
       local place = byDue and 1 or 10 - digit
       groups[place] = groups[place] or {}
       table.insert(groups[place], {kind = n, key = P .. 'q:' .. digit .. ':' .. known[n]})
@@ -149,7 +153,7 @@ for i = 1, #picked do
   if c.r[3] then
     n = c.r[3] + 1
     -- What belongs to the attempt before.
-    redis.call('HDEL', key, 'pg', 'pm', 'to', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
+    redis.call('HDEL', key, 'pg', 'pm', 'to', 'rn', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
     redis.call('UNLINK', P .. 'o:' .. c.id)
   end
   if c.r[17] and tonumber(c.r[17]) >= now then fence = int(c.r[17] + 1) end

@@ -47,6 +47,10 @@ end
 for i = 1, #kinds do
   local stale = redis.call('ZRANGEBYSCORE', P .. 'i:' .. kinds[i], '-inf', now - 60000000, 'LIMIT', 0, 100)
   if #stale > 0 then redis.call('ZREM', P .. 'i:' .. kinds[i], unpack(stale)) end
+  -- Workers that are silent for a day, but for the last one that took the kind: explain tells when it left.
+  local away = redis.call('ZRANGEBYSCORE', P .. 'k:' .. kinds[i], '-inf', now - day, 'LIMIT', 0, 100)
+  if #away > 0 and redis.call('ZCARD', P .. 'k:' .. kinds[i]) == #away then away[#away] = nil end
+  if #away > 0 then redis.call('ZREM', P .. 'k:' .. kinds[i], unpack(away)) end
 end
 tick()
 -- The next task of a deleted id begins above the fences that were given: the stored time is a floor for both.

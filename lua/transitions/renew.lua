@@ -4,13 +4,13 @@
 -- RETURNS OK now [[index STALE|GONE] | [index CANCEL|ENDING expires] ...]; a task that is not named was renewed for the whole
 --         lease; CANCEL was renewed too; ENDING only until then, when the attempt's time is over
 -- EMITS   nothing
--- COST    O(log n) a task, at most 500 tasks
+-- COST    O(log n) a task, at most 500 tasks; each renewal that prolongs a lease is counted (rn)
 -- WHY     a lease that ran out is not renewed (somebody may have it already); CANCEL asks the holder to stop
 -- @include clock
 -- @include groups
 local refusal = begin({})
 if refusal then return refusal end
-local answers, lists, cancels, deadlines, ends = {}, {}, {}, {}, {}
+local answers, lists, cancels, deadlines, ends, longer = {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
   local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X', 'to')
   if not r[1] then
@@ -43,6 +43,7 @@ for k = 1, #lists do
       local id = ids[j]
       local wanted = math.max(e, now + tonumber(ARGV[3 * i]), ends[id] or 0)
       ends[id] = math.min(wanted, deadlines[i] or wanted)
+      if ends[id] > e then longer[id] = true end
       add(renewed, key, ends[id], id)
       if cancels[i] then answers[#answers + 1] = {i, 'CANCEL', int(ends[id])}
       elseif ends[id] < wanted then answers[#answers + 1] = {i, 'ENDING', int(ends[id])} end
@@ -52,5 +53,6 @@ end
 -- A removal first lets the script write when the server is at maxmemory.
 redis.call('ZREM', P .. 'workers', '')
 addAll(renewed)
+for id in pairs(longer) do redis.call('HINCRBY', P .. 't:' .. id, 'rn', 1) end
 tick()
 return {'OK', at, answers}

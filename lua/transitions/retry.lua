@@ -64,7 +64,7 @@ for i = 1, #moves do
   logLine(m.id, 'requeued', ARGV[3], ARGV[4], ARGV[5])
   if held_ then holders[#holders + 1] = r[10] end
   if not m.waits then
-    redis.call('HDEL', m.key, 'X', 'cr', 'pg', 'pm', 'to', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
+    redis.call('HDEL', m.key, 'X', 'cr', 'pg', 'pm', 'to', 'rn', 'r', 'r1', 'r2', 'r3', 'R', 'rt')
     redis.call('UNLINK', P .. 'o:' .. m.id)
     if ARGV[1] == 'fresh' then
       redis.call('HDEL', m.key, 'n', 'f', 'x', 'z')

@@ -41,7 +41,8 @@ if #gone < total then
   return {'OK', at, 1, #gone}
 end
 redis.call('HDEL', meta, 'k:' .. kind, 'q:' .. kind)
-redis.call('UNLINK', P .. 'i:' .. kind)
+redis.call('HDEL', P .. 'gates', kind)
+redis.call('UNLINK', P .. 'i:' .. kind, P .. 'k:' .. kind)
 redis.call('HSET', meta, 'now', math.max(now, highest + 1))
 note('undefined', kind, '')
 emit()

@@ -29,6 +29,8 @@ public final class Worker: Service, Sendable {
         public var pollInterval: Duration = .seconds(1)
         /// How long a graceful shutdown waits for handlers to end. Default 25 s.
         public var gracePeriod: Duration = .seconds(25)
+        /// How often it says that it lives, what it takes and how it fares. Default 10 s; 1 s to 1 h.
+        public var beatInterval: Duration = .seconds(10)
         /// Its name; nil for `host:pid:nonce`.
         public var name: WorkerName?
         /// The clock of its pauses.
@@ -65,6 +67,9 @@ public final class Worker: Service, Sendable {
         guard (.milliseconds(10) ... .seconds(60)).contains(configuration.pollInterval) else {
             throw .invalid("poll interval", configuration.pollInterval, allowed: "10 ms to 60 s")
         }
+        guard Limits.beatInterval.contains(configuration.beatInterval) else {
+            throw .invalid("interval of heartbeats", configuration.beatInterval, allowed: "1 s to 1 h")
+        }
         try ClaimMany.check(lease: configuration.lease)
         guard (1...Limits.kindsPerClaim).contains(handlers.count) else {
             throw .invalid("number of handlers", handlers.count, allowed: "1 to \(Limits.kindsPerClaim)")
@@ -96,13 +101,17 @@ public final class Worker: Service, Sendable {
                 group.addTask { await self.leases.renewLoop() }
                 group.addTask { await self.leases.watchLoop() }
                 group.addTask { await self.settleLoop() }
+                group.addTask { await self.beatLoop() }
                 group.addTask { await self.tracker.backend.listen(for: self.name) { self.heard($0) } }
                 await self.claimLoop(&group)
                 await self.windDown()
                 group.cancelAll()
             }
             // Whatever could not be written while tasks were being cancelled.
-            await withoutCancellation { await self.settleRest() }
+            await withoutCancellation {
+                await self.settleRest()
+                await self.beat(.offline)
+            }
         } onGracefulShutdown: {
             self.stop()
         }
@@ -293,6 +302,35 @@ public final class Worker: Service, Sendable {
             let batch = state.withLock { $0.takeUnsettled() }
             if batch.isEmpty { return }
             await write(batch, failures: &failures)
+        }
+    }
+
+    // MARK: Heartbeats
+
+    private func beatLoop() async {
+        await beat(.online)
+        while !Task.isCancelled {
+            try? await configuration.clock.sleep(for: configuration.beatInterval)
+            if !Task.isCancelled { await beat(.heartbeat) }
+        }
+    }
+
+    /// Says how the worker fares. Nothing depends on it but what people see, so a beat that is lost is not sent again.
+    private func beat(_ event: BeatEvent) async {
+        let (running, counts) = state.withLock { ($0.running, $0.counts) }
+        let beat = Beat(
+            worker: name,
+            event: event,
+            interval: configuration.beatInterval,
+            slots: configuration.slots,
+            active: running,
+            succeeded: counts.succeeded,
+            failed: counts.otherwise,
+            software: "belay",
+            kinds: handlers.keys.sorted()
+        )
+        do throws(TrackerError) { try await tracker.perform(beat) } catch {
+            logger.debug("heartbeat lost", metadata: ["error": "\(error)"])
         }
     }
 

@@ -8,6 +8,8 @@ struct WorkerState {
     /// Ends that are being written.
     private(set) var settling = 0
     private(set) var isStopping = false
+    /// Tasks that ended well, and otherwise.
+    private(set) var counts = (succeeded: 0, otherwise: 0)
 
     init(slots: Int) { self.slots = slots }
 
@@ -25,6 +27,7 @@ struct WorkerState {
 
     mutating func ended(_ settlement: Settlement) {
         running -= 1
+        if case .complete = settlement { counts.succeeded += 1 } else { counts.otherwise += 1 }
         unsettled.append(settlement)
     }
 

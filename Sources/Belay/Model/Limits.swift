@@ -40,6 +40,8 @@ public enum Limits {
     public static let timeout: ClosedRange<Duration> = .milliseconds(50) ... .seconds(3650 * 86_400)
     /// Waiting tasks that a policy may allow: 1 to a thousand million.
     public static let queueLimit = 1...1_000_000_000
+    /// How often a worker says that it lives: 1 s to 1 h.
+    public static let beatInterval: ClosedRange<Duration> = .seconds(1) ... .seconds(3600)
     /// Priorities: 0 to 9, 9 is claimed first.
     public static let priorities = 0...9
 }

@@ -32,6 +32,8 @@ public struct TaskRecord: Sendable, Hashable {
     public var fence: Int?
     /// When the lock ends; nil when nobody holds it. A paused task with one is paused by its holder.
     public var leaseExpires: Timestamp?
+    /// How often the lock of the latest attempt was renewed. 0 in listings.
+    public var renewals: Int
     /// When the running attempt's time is over, however often its lock is renewed; nil when it is not limited.
     public var deadline: Timestamp?
     /// How far its holder says it is, 0 to 1.
@@ -66,6 +68,7 @@ public struct TaskRecord: Sendable, Hashable {
         failures = 0
         crashes = 0
         snoozes = 0
+        renewals = 0
         priority = 5
         updated = created
         due = created

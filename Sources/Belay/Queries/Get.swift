@@ -68,6 +68,7 @@ extension TaskRecord {
         worker = fields.text("w")
         fence = fields.int("g")
         leaseExpires = fields.moment(".expires")
+        renewals = fields.int("rn") ?? 0
         deadline = state == .running ? fields.moment("to") : nil
         progress = fields.int("pg").map { Double($0) / 1000 }
         progressMessage = fields.text("pm")

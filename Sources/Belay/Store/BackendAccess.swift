@@ -43,3 +43,16 @@ extension Enqueue.Item {
     /// The trace context as a tracker keeps it: what does not fit is left out.
     package var traceAsStored: [String: String] { TraceText.decode(TraceText.encode(trace)) }
 }
+
+extension WorkerInfo {
+    /// A worker from its parts; one that never beat has a name, a last time and nothing else.
+    package static func making(name: String, seen: Timestamp) -> Self { Self(name: name, seen: seen, kinds: []) }
+}
+
+extension Explanation {
+    /// An explanation from its parts.
+    package static func making(id: TaskID, kind: KindName, state: TaskState, now: Timestamp, reasons: [Reason]) -> Self
+    {
+        Self(id: id, kind: kind, state: state, now: now, reasons: reasons)
+    }
+}

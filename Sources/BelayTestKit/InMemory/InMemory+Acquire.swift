@@ -52,6 +52,7 @@ extension Acquire: InMemoryVerb {
     /// Ends a task whose holder crashed.
     private func bury(as end: TaskState, _ outcome: Attempt.Outcome, in state: inout InMemoryState) -> AcquireOutcome {
         let now = state.now
+        if let task = state.tasks[id] { state.note(.reaped, task, end.letter, by: task.record.worker) }
         state.change(id) { task in
             task.record.crashes += 1
             task.remember(outcome, at: now, isIgnored: end == .ignored)
@@ -64,6 +65,10 @@ extension Acquire: InMemoryVerb {
     /// Ends the attempt of the holder before.
     private func displace(_ outcome: Attempt.Outcome, in state: inout InMemoryState) {
         let now = state.now
+        if let task = state.tasks[id] {
+            let event: TrackerEvent.Name = outcome == .superseded ? .superseded : .reaped
+            state.note(event, task, TaskState.ready.letter, by: task.record.worker)
+        }
         state.change(id) { task in
             if outcome != .superseded { task.record.crashes += 1 }
             task.remember(outcome, at: now, nextRun: now)

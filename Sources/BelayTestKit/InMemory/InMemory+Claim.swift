@@ -8,8 +8,9 @@ extension ClaimMany: InMemoryVerb {
         var known: [KindName] = []
         for kind in kinds where state.kinds[kind] != nil && !known.contains(kind) { known.append(kind) }
         let expired = state.expired(of: known, limit: 10)
-        let picked = state.queue(of: known, order, limit: count)
-        let waiting = picked.isEmpty ? state.nextDue(of: known) : nil
+        let open = state.open(known)
+        let picked = state.queue(of: open, order, limit: count)
+        let waiting = picked.isEmpty ? state.nextDue(of: open) : nil
         let retried = state.takeBack(expired).compactMap(\.due)
         let nextDue = picked.isEmpty ? (retried + [waiting].compactMap { $0 }).min() : nil
         if jumped { state.hold(for: known) }
@@ -77,12 +78,15 @@ extension InMemoryState {
             task.record.worker = worker.description
             task.record.deadline = deadline
             (task.record.progress, task.record.progressMessage, task.record.result) = (nil, nil, nil)
+            task.record.renewals = 0
             task.token = token
         }
         let expires = began + (lease ?? policy.lease)
         move(id, to: .running, at: min(expires, deadline ?? expires))
         sees(worker)
-        return tasks[id]!.claim(by: worker)
+        let task = tasks[id]!
+        note(.claimed, task, "\(task.record.fence ?? 0)", by: worker.description)
+        return task.claim(by: worker)
     }
 
     /// Notes that a worker lives.

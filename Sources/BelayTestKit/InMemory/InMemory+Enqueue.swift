@@ -12,6 +12,7 @@ extension Define: InMemoryVerb {
         } else {
             state.kinds[kind] = offered
         }
+        state.note(.defined, kind: kind, offered.text)
         state.tick()
     }
 }
@@ -83,7 +84,9 @@ extension Enqueue: InMemoryVerb {
         record.attemptLimit = item.attempts
         record.payload = item.payload
         state.kinds[kind]?.use(item.priority)
-        state.create(StoredTask(record: record, nonce: nonce, trace: item.traceAsStored))
+        let task = StoredTask(record: record, nonce: nonce, trace: item.traceAsStored)
+        state.create(task)
+        state.note(.enqueued, task)
         if !message.isEmpty { state.log(item.id, "enqueued", .ready, by: actor, message) }
     }
 }

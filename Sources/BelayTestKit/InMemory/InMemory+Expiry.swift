@@ -38,6 +38,7 @@ extension InMemoryState {
                 task.remember(outcome, at: now, nextRun: due, isIgnored: end == .ignored)
             }
             move(id, to: end, at: due)
+            note(.reaped, task, end.letter, by: task.record.worker ?? "-")
             return .making(id: id, kind: task.record.kind, state: end, due: due, worker: task.record.worker ?? "-")
         }
     }
@@ -66,6 +67,7 @@ extension Purge: InMemoryVerb {
                 let index = TaskIndex(letter: end.letters.first!, kind: name)
                 let ids = state.index(index).upTo(oldest).prefix(limit - gone.count).map(\.member)
                 gone += ids.map { .making(id: $0, kind: name, state: end) }
+                for task in ids.compactMap({ state.tasks[$0] }) { state.note(.purged, task, end.letter) }
             }
         }
         forgetSilentWorkers(&state)
@@ -80,9 +82,16 @@ extension Purge: InMemoryVerb {
         let silent = Set(state.workers.upTo(dayAgo).prefix(100).map(\.member))
         for worker in silent { state.workers.remove(worker) }
         state.grants = state.grants.filter { !silent.contains($0.key.worker) }
+        state.beats = state.beats.filter { !silent.contains($0.key) }
         let minuteAgo = state.now.microseconds - 60_000_000
         for kind in state.kinds.keys {
             for entry in state.idle[kind]?.upTo(minuteAgo).prefix(100) ?? [] { state.idle[kind]?.remove(entry.member) }
+            // The last one that took the kind stays: an explanation tells when it left.
+            let takers = state.takers[kind] ?? ScoredSet()
+            let away = takers.upTo(dayAgo).prefix(100)
+            for entry in away.count == takers.count ? away.dropLast() : away {
+                state.takers[kind]?.remove(entry.member)
+            }
         }
     }
 }

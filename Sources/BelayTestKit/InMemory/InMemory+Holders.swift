@@ -13,7 +13,11 @@ extension Renew: InMemoryVerb {
             if task.record.cancelRequested != nil { return .cancelRequested }
             return end < wanted ? .ending(at: end) : .renewed
         }
-        for (id, end) in renewed { state.extend(id, to: end) }
+        for (id, end) in renewed {
+            let isLonger = state.tasks[id]?.record.leaseExpires.map { $0 < end } ?? false
+            state.extend(id, to: end)
+            if isLonger { state.change(id) { $0.record.renewals += 1 } }
+        }
         state.tick()
         return outcomes
     }
@@ -26,6 +30,8 @@ extension Progress: InMemoryVerb {
         let said = (fraction.map { ($0 * 1000).rounded() / 1000 }, message.isEmpty ? nil : message)
         if (task.record.progress, task.record.progressMessage) == said { return .accepted }
         state.change(handle.id) { ($0.record.progress, $0.record.progressMessage) = said }
+        let detail = fraction.map { "\(Int(($0 * 1000).rounded()))" } ?? ""
+        state.note(.progressed, task, detail, by: task.record.worker)
         state.tick()
         return .accepted
     }
@@ -46,6 +52,7 @@ extension Complete: InMemoryVerb {
                 if !result.bytes.isEmpty { task.record.result = result }
             }
             state.move(handle.id, to: .succeeded)
+            state.note(.succeeded, task, by: task.record.worker)
             return .accepted
         }
         state.tick()
@@ -76,6 +83,7 @@ extension Fail: InMemoryVerb {
         let backoff = delay ?? state.kinds[task.record.kind]!.policy.retry.delay(of: id, after: failures)
         state.change(id) { $0.remember(.failed, at: now, nextRun: now + backoff, failure: failure) }
         state.move(id, to: .ready, at: now + backoff)
+        state.note(.retrying, task, "\((now + backoff).microseconds)", by: task.record.worker)
         return .ready(due: now + backoff)
     }
 }
@@ -133,6 +141,7 @@ extension InMemoryState {
             if outcome == .snoozed { task.record.snoozes += 1 }
         }
         move(id, to: .ready, at: due)
+        note(outcome == .snoozed ? .snoozed : .released, task, "\(due.microseconds)", by: task.record.worker)
         return .ready(due: due)
     }
 
@@ -146,6 +155,10 @@ extension InMemoryState {
         let now = now
         change(id) { $0.remember(attempt, at: now, isIgnored: state == .ignored, failure: failure) }
         move(id, to: state)
+        if let task = tasks[id] {
+            let event: TrackerEvent.Name = state == .cancelled ? .cancelled : state == .ignored ? .ignored : .exhausted
+            note(event, task, by: task.record.worker)
+        }
         return state == .cancelled ? .cancelled : state == .ignored ? .ignored : .exhausted
     }
 }

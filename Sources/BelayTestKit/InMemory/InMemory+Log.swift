@@ -9,6 +9,7 @@ extension Save: InMemoryVerb {
         let field: WritableKeyPath<TaskRecord, Body?> = place == .data ? \.data : \.result
         if task.record[keyPath: field] == kept { return .accepted }
         state.change(handle.id) { $0.record[keyPath: field] = kept }
+        state.note(.saved, task, place == .data ? "v" : "r", by: task.record.worker)
         state.tick()
         return .accepted
     }

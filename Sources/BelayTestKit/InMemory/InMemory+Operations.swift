@@ -10,6 +10,7 @@ extension Cancel: InMemoryVerb {
                 guard task.record.cancelRequested == nil else { return .requested }
                 state.change(id) { ($0.record.cancelRequested, $0.record.cancelReason) = (now, why) }
                 state.log(id, "cancel-requested", by: actor, reason)
+                state.note(.cancelRequested, task, reason, by: task.record.worker)
                 asked.append(task.record.worker ?? "")
                 return .requested
             }
@@ -18,6 +19,7 @@ extension Cancel: InMemoryVerb {
             state.change(id) { $0.record.cancelReason = why }
             state.move(id, to: .cancelled)
             state.log(id, "cancelled", .cancelled, by: actor, reason)
+            state.note(.cancelled, task, reason)
             return .cancelled
         }
         for worker in asked { state.tellCancelled(worker) }
@@ -43,6 +45,8 @@ extension Retry: InMemoryVerb {
                 if !isWaiting { task.revive(budget, limit: limit) }
             }
             state.log(id, "requeued", .ready, by: actor, message, nonce: nonce)
+            state.note(.requeued, task, task.letter)
+            if task.isHeld { state.note(.superseded, task, TaskState.ready.letter, by: task.record.worker) }
             state.move(id, to: .ready)
             return .ready
         }
@@ -58,7 +62,7 @@ extension Delete: InMemoryVerb {
         let outcomes = ids.map { id -> DeleteOutcome in
             guard let task = state.tasks[id] else { return .notFound }
             if task.isHeld, !force { return .running }
-            gone.insert(id)
+            if gone.insert(id).inserted { state.note(.deleted, task, task.letter) }
             return .deleted
         }
         state.delete(Array(gone))
@@ -72,10 +76,12 @@ extension Undefine: InMemoryVerb {
         let ids = "rhpsxcnq".flatMap { state.names(of: $0, kind) }.flatMap { state.index($0).entries.map(\.member) }
         if !ids.isEmpty, !force { return .inUse(tasks: ids.count) }
         let gone = ids.prefix(limit)
+        for task in gone.compactMap({ state.tasks[$0] }) { state.note(.deleted, task, task.letter) }
         state.delete(Array(gone))
         if gone.count < ids.count { return .step(deleted: gone.count, more: true) }
         state.kinds[kind] = nil
-        state.idle[kind] = nil
+        (state.idle[kind], state.takers[kind], state.gates[kind]) = (nil, nil, nil)
+        state.note(.undefined, kind: kind)
         if gone.isEmpty { state.tick(above: 0) }
         return .step(deleted: gone.count, more: false)
     }
@@ -118,6 +124,7 @@ extension StoredTask {
     private mutating func forgetEnd() {
         (record.cancelRequested, record.cancelReason) = (nil, nil)
         (record.progress, record.progressMessage, record.result) = (nil, nil, nil)
+        record.renewals = 0
     }
 
     private mutating func forgetCounts() {

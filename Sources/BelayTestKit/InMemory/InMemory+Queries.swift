@@ -22,7 +22,8 @@ extension Peek: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> [TaskRecord] {
         var known: [KindName] = []
         for kind in kinds where !known.contains(kind) { known.append(kind) }
-        return state.queue(of: known, order, limit: limit, scheduled: scheduled).compactMap { state.tasks[$0]?.row }
+        let shown = scheduled ? known : state.open(known)
+        return state.queue(of: shown, order, limit: limit, scheduled: scheduled).compactMap { state.tasks[$0]?.row }
     }
 }
 

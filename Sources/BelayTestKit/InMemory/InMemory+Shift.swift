@@ -48,7 +48,9 @@ extension InMemoryState {
             }
             if end != task.record.state {
                 shift(task, to: end)
-                log(id, event, told, by: handle == nil ? actor : task.record.worker ?? "", message)
+                let holder = handle == nil ? nil : task.record.worker
+                log(id, event, told, by: handle == nil ? actor : holder ?? "", message)
+                note(TrackerEvent.Name(rawValue: event), task, task.letter, by: holder)
             }
             return .done(end)
         }

@@ -17,6 +17,14 @@ package struct InMemoryState: Sendable {
     var grants: [ClaimLane: Grant] = [:]
     /// Who waits for tasks of a kind, by the end of the wait.
     var idle: [KindName: ScoredSet<String>] = [:]
+    /// Pauses of kinds; under nil that of the whole tracker.
+    var gates: [KindName?: StoredGate] = [:]
+    /// What workers told of themselves.
+    var beats: [String: StoredBeat] = [:]
+    /// Workers that take a kind, by until when they count as alive.
+    var takers: [KindName: ScoredSet<String>] = [:]
+    /// What happened.
+    var events = EventLog()
     /// How many listen on each worker's wake channel.
     var listeners: [String: Int] = [:]
     /// Messages to wake channels that the verb just applied has sent; whoever applies takes them out.
@@ -41,6 +49,7 @@ package struct InMemoryState: Sendable {
         soonReady = [:]
         messages = []
         let answer = try run(known)
+        events.emit(at: now)
         wakeAll()
         guard let answer = answer as? V.Response else { throw .bug("\(V.self) answered a \(type(of: answer))") }
         return answer
@@ -171,9 +180,10 @@ extension InMemoryState {
 
     /// Deletes everything; who listens still listens.
     mutating func empty() {
-        let listeners = listeners
+        var (listeners, events) = (listeners, events)
+        events.empty()
         self = InMemoryState(payloadLimit: payloadLimit)
-        self.listeners = listeners
+        (self.listeners, self.events) = (listeners, events)
     }
 
     /// Deletes a task.
@@ -189,6 +199,9 @@ extension InMemoryState {
     private mutating func becameReady(_ record: TaskRecord) {
         if record.due <= now + .seconds(1) { soonReady[record.kind, default: 0] += 1 }
     }
+
+    /// Tells everybody who waits for tasks of a kind, at most 500.
+    mutating func wakeIdle(_ kind: KindName) { soonReady[kind] = 500 }
 
     /// Tells a worker that a task it holds was cancelled.
     mutating func tellCancelled(_ worker: String) { publish(.cancel, to: worker) }

@@ -33,6 +33,9 @@ struct StoredTask: Sendable {
         return TaskIndex(letter: letter!, kind: record.kind, priority: record.state == .ready ? record.priority : nil)
     }
 
+    /// The letter of its state.
+    var letter: String { String(index.letter) }
+
     /// Whether a holder's handle is that of the latest lock.
     func isLatest(_ handle: ClaimHandle) -> Bool { token == handle.token && record.fence == handle.fence }
 
@@ -100,6 +103,7 @@ struct StoredTask: Sendable {
         shown.attemptLimit = record.attemptLimit
         shown.fence = record.fence
         shown.leaseExpires = record.leaseExpires
+        shown.renewals = record.renewals
         shown.cancelRequested = record.cancelRequested
         shown.cancelReason = record.cancelReason
         shown.payload = record.payload
@@ -139,6 +143,11 @@ struct StoredTask: Sendable {
         )
         return history + [latest]
     }
+}
+
+extension TaskState {
+    /// The letter of a state that nobody holds, or that runs.
+    var letter: String { String(letters.prefix(1)) }
 }
 
 /// A line of a task's log, as it is kept.

@@ -20,7 +20,11 @@ enum Invariants {
             }
             switch family {
             case .header, .events, .record, .worker: break
-            case .workers, .idle:
+            case .gates: faults += gateFaults(dump)
+            case .workers, .idle, .takers:
+                if case .takers = family, !kinds.contains(String(key.dropFirst(2))) {
+                    faults.append("\(key) is of an unknown kind")
+                }
                 if case .sorted = value {} else { faults.append("\(key) is no sorted set") }
             case .index(let kind):
                 if !kinds.contains(kind) { faults.append("\(key) is of an unknown kind") }
@@ -39,11 +43,16 @@ enum Invariants {
         }
         for id in places.keys where records[id] == nil { faults.append("\(id) is in an index and has no record") }
         for (id, record) in records { faults += recordFaults(dump, id, record, at: places[id] ?? []) }
+        for kind in kinds { faults += flagFaults(dump, kind) }
+        if dump.hash("gates")?[""] != nil, dump.header["gate"] == nil {
+            faults.append("the tracker is open and has a gate")
+        }
+        if dump.header["gate"] != nil, dump.hash("gates")?[""] == nil { faults.append("nobody paused the tracker") }
         #expect(faults == [], sourceLocation: sourceLocation)
     }
 
     private enum Family {
-        case header, events, workers, worker, idle, record
+        case header, events, workers, worker, idle, takers, gates, record
         case index(kind: String)
         case side(letter: String, id: String)
 
@@ -52,6 +61,7 @@ enum Invariants {
             case "meta": self = .header
             case "events": self = .events
             case "workers": self = .workers
+            case "gates": self = .gates
             default:
                 guard key.dropFirst().first == ":", !key.dropFirst(2).isEmpty else { return nil }
                 let (letter, rest) = (String(key.prefix(1)), String(key.dropFirst(2)))
@@ -59,6 +69,7 @@ enum Invariants {
                 case "t": self = .record
                 case "w": self = .worker
                 case "i": self = .idle
+                case "k": self = .takers
                 case "b", "o", "d", "a", "e", "l": self = .side(letter: letter, id: rest)
                 case "q":
                     guard rest.first?.wholeNumberValue != nil, rest.dropFirst().first == ":" else { return nil }
@@ -76,6 +87,30 @@ enum Invariants {
             members[String(key.dropFirst(2))] = dump.hash(key) ?? [:]
         }
         return members
+    }
+
+    /// Whether each gate tells of a kind that is paused, and who paused it when.
+    private static func gateFaults(_ dump: Dump) -> [String] {
+        (dump.hash("gates") ?? [:]).compactMap { kind, text in
+            // By scalars: a message may begin with a mark that joins the space before it.
+            let words = text.unicodeScalars.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
+            if words.count != 3 || Int(String(words[0])) == nil || words[1].isEmpty {
+                return "gate \(kind) says “\(text)”"
+            }
+            if kind.isEmpty || dump.header["q:\(kind)"]?.contains("!") == true { return nil }
+            return "gate \(kind) is closed, and its kind is not paused"
+        }
+    }
+
+    /// Whether a kind's flags are priorities and letters, each once, and a paused kind has a gate.
+    private static func flagFaults(_ dump: Dump, _ kind: String) -> [String] {
+        let flags = dump.header["q:\(kind)"] ?? ""
+        var faults: [String] = []
+        if Set(flags).count != flags.count || !flags.allSatisfy("0123456789h!".contains) {
+            faults.append("\(kind) has flags \(flags)")
+        }
+        if flags.contains("!"), dump.hash("gates")?[kind] == nil { faults.append("nobody paused \(kind)") }
+        return faults
     }
 
     private static func recordFaults(
@@ -113,7 +148,7 @@ enum Invariants {
         }
         if state == "s", record["f"] != nil { faults.append("\(id) succeeded and counts failures") }
         if let fence = record["g"], (Int(fence) ?? 0) <= 0 { faults.append("\(id) has fence \(fence)") }
-        for field in ["n", "f", "x", "z"] where record[field].map({ Int($0).map { $0 >= 0 } != true }) == true {
+        for field in ["n", "f", "x", "z", "rn"] where record[field].map({ Int($0).map { $0 >= 0 } != true }) == true {
             faults.append("\(id) counts \(field) = \(record[field] ?? "")")
         }
         if let longest = dump.longest["t:\(id)"], longest > 64 {

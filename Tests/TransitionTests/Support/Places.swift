@@ -113,6 +113,42 @@ extension Ignore {
     }
 }
 
+extension Gate {
+    /// A pause of a kind, or of the tracker when there is none.
+    static func pausing(_ kind: KindName?, message: String = "", by actor: String = TrackerFixture.actor) -> Gate {
+        Gate(kind: kind, pause: true, actor: actor, message: message)
+    }
+
+    /// The end of such a pause.
+    static func resuming(_ kind: KindName?, message: String = "") -> Gate {
+        Gate(kind: kind, pause: false, actor: TrackerFixture.actor, message: message)
+    }
+}
+
+extension Beat {
+    /// A beat of a worker with four slots, every 10 s.
+    init(
+        _ event: BeatEvent,
+        of worker: String = "host:1:a",
+        interval: Duration = .seconds(10),
+        clock: Timestamp? = nil,
+        kinds: [KindName] = ["k"]
+    ) {
+        self.init(
+            worker: WorkerName(trusted: worker),
+            event: event,
+            interval: interval,
+            slots: 4,
+            active: 3,
+            succeeded: 2,
+            failed: 1,
+            software: "test/1",
+            clock: clock,
+            kinds: kinds
+        )
+    }
+}
+
 extension Find {
     init(kinds: [KindName] = [], states: [TaskState], limit: Int = 100, cursor: String? = nil) {
         self.init(kinds: kinds, states: states, order: .oldestFirst, limit: limit, cursor: cursor)

@@ -84,6 +84,18 @@ private struct Walk {
         }
     }
 
+    /// A pause of a kind or of the tracker, more often its end; or a worker's beat.
+    private mutating func supervise() async throws {
+        let kind: KindName? = [nil, "k", "l"][number(0...2)]
+        switch number(0...5) {
+        case 0: try await f.twice(Gate.pausing(kind, message: "m"))
+        case 1, 2, 3: try await f.twice(Gate.resuming(kind))
+        default:
+            let events: [BeatEvent] = [.online, .heartbeat, .offline]
+            try await f.twice(Beat(events[number(0...2)], interval: .seconds(1), kinds: ["k", "l"]))
+        }
+    }
+
     /// What a holder writes beside its task.
     private mutating func write(_ step: Int) async throws {
         guard let handle = held().first?.handle else { return }
@@ -97,7 +109,7 @@ private struct Walk {
     }
 
     mutating func step(_ step: Int) async throws {
-        switch number(0...22) {
+        switch number(0...24) {
         case 0, 1, 2:
             let large = Body(bytes: Array(repeating: 1, count: number(0...400)))
             let items = (0..<number(1...3)).map { _ in
@@ -169,6 +181,8 @@ private struct Walk {
             try await f.twice(Ignore(id()))
         case 20, 21:
             try await write(step)
+        case 22, 23:
+            try await supervise()
         default:
             try await f.send(Reap(limit: number(1...5)))
             try await f.send(Purge(limit: number(1...5)))

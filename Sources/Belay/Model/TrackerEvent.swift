@@ -1,0 +1,201 @@
+/// Something that happened in a tracker: one transition of one task, or a change of a kind, a gate or a worker.
+public struct TrackerEvent: Sendable, Hashable, Codable {
+    /// What happened; grows with the library, so a `switch` needs a default.
+    public struct Name: RawRepresentable, Sendable, Hashable, Codable, CustomStringConvertible {
+        /// The name as it is stored.
+        public let rawValue: String
+        /// A name as it is stored.
+        public init(rawValue: String) { self.rawValue = rawValue }
+        /// The name.
+        public var description: String { rawValue }
+
+        /// A task was created.
+        public static let enqueued = Name(rawValue: "enqueued")
+        /// A worker took a task's lock; the detail is the fence.
+        public static let claimed = Name(rawValue: "claimed")
+        /// A holder said how far it is; the detail is in thousandths.
+        public static let progressed = Name(rawValue: "progressed")
+        /// A holder saved data (`v`) or its response (`r`).
+        public static let saved = Name(rawValue: "saved")
+        /// A task ended well.
+        public static let succeeded = Name(rawValue: "succeeded")
+        /// An attempt failed; the task runs again at the time that the detail tells, µs since 1970.
+        public static let retrying = Name(rawValue: "retrying")
+        /// A task's attempts are used up.
+        public static let exhausted = Name(rawValue: "exhausted")
+        /// A task was set aside.
+        public static let ignored = Name(rawValue: "ignored")
+        /// A task ended on request; the detail is the reason.
+        public static let cancelled = Name(rawValue: "cancelled")
+        /// A running task was asked to stop; the detail is the reason.
+        public static let cancelRequested = Name(rawValue: "cancel-requested")
+        /// A holder handed a task back; the detail is its due time.
+        public static let released = Name(rawValue: "released")
+        /// A holder put a task off; the detail is its due time.
+        public static let snoozed = Name(rawValue: "snoozed")
+        /// A lease ran out; the detail is the letter of the state after.
+        public static let reaped = Name(rawValue: "reaped")
+        /// A holder lost its lock to another; the detail is the letter of the state after.
+        public static let superseded = Name(rawValue: "superseded")
+        /// An operator runs a task again; the detail is the letter of the state before.
+        public static let requeued = Name(rawValue: "requeued")
+        /// A task was paused; the detail is the letter of the state before.
+        public static let paused = Name(rawValue: "paused")
+        /// A pause ended; the detail is the letter of the state before.
+        public static let resumed = Name(rawValue: "resumed")
+        /// An operator deleted a task; the detail is the letter of the state before.
+        public static let deleted = Name(rawValue: "deleted")
+        /// A task was kept long enough; the detail is the letter of the state before.
+        public static let purged = Name(rawValue: "purged")
+        /// An index named a task that is not there.
+        public static let orphaned = Name(rawValue: "orphaned")
+        /// A kind's policy was stored; the detail is its text.
+        public static let defined = Name(rawValue: "defined")
+        /// A kind was removed.
+        public static let undefined = Name(rawValue: "undefined")
+        /// A kind, or without one the tracker, was paused; the detail says why.
+        public static let kindPaused = Name(rawValue: "kind-paused")
+        /// Its pause ended.
+        public static let kindResumed = Name(rawValue: "kind-resumed")
+        /// A worker began to work.
+        public static let workerOnline = Name(rawValue: "worker-online")
+        /// A worker left.
+        public static let workerOffline = Name(rawValue: "worker-offline")
+        /// Not stored: events before this one are not kept any more, and were not seen.
+        public static let historyLost = Name(rawValue: "history-lost")
+    }
+
+    /// Where an event stands in the stream: `entry/place`, for example `1767225600000-0/2`.
+    public struct Position: Sendable, Hashable, Codable, CustomStringConvertible {
+        let entry: String
+        let place: Int
+
+        package init(entry: String, place: Int) {
+            self.entry = entry
+            self.place = place
+        }
+
+        /// Reads what ``description`` writes; nil for anything else.
+        public init?(_ text: String) {
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+            let numbers = parts.first?.split(separator: "-", omittingEmptySubsequences: false) ?? []
+            let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+            guard parts.count == 2, numbers.count == 2,
+                numbers.allSatisfy({ UInt64($0) != nil && $0.utf8.allSatisfy(digits.contains) }),
+                let place = Int(parts[1]), place >= 0
+            else { return nil }
+            (entry, self.place) = (String(parts[0]), place)
+        }
+
+        /// `entry/place`.
+        public var description: String { "\(entry)/\(place)" }
+
+        /// Reads the text of ``description``.
+        public init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            let text = try container.decode(String.self)
+            guard let position = Position(text) else {
+                throw DecodingError.dataCorruptedError(in: container, debugDescription: "no position: \(text)")
+            }
+            self = position
+        }
+
+        /// Writes ``description``.
+        public func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(description)
+        }
+    }
+
+    /// Where it stands in the stream; a reader that begins there sees what came after.
+    public var position: Position
+    /// What happened.
+    public var name: Name
+    /// When, by the server's clock.
+    public var time: Timestamp
+    /// The kind; nil when it concerns none.
+    public var kind: KindName?
+    /// The task; nil when it concerns none.
+    public var task: TaskID?
+    /// What the name says of it; empty when there is nothing.
+    public var detail: String
+    /// The worker that acted or held the task; nil when none did.
+    public var worker: String?
+
+    package init(
+        position: Position,
+        name: Name,
+        time: Timestamp,
+        kind: KindName? = nil,
+        task: TaskID? = nil,
+        detail: String,
+        worker: String? = nil
+    ) {
+        self.position = position
+        self.name = name
+        self.time = time
+        self.kind = kind
+        self.task = task
+        self.detail = detail
+        self.worker = worker
+    }
+
+    /// The event's type in the terms of Celery (`task-sent`, `task-started` ...); nil for what Celery does not know.
+    ///
+    /// A claim is `task-started`: a worker of Belay receives a task by starting it. A released task is `task-rejected`, one
+    /// that is handed back to the queue.
+    public var celeryType: String? {
+        switch name {
+        case .enqueued: "task-sent"
+        case .claimed: "task-started"
+        case .succeeded: "task-succeeded"
+        case .exhausted, .ignored: "task-failed"
+        case .retrying: "task-retried"
+        case .reaped: ["x", "n"].contains(detail) ? "task-failed" : detail == "c" ? "task-revoked" : "task-retried"
+        case .cancelled: "task-revoked"
+        case .released: "task-rejected"
+        case .workerOnline: "worker-online"
+        case .workerOffline: "worker-offline"
+        default: nil
+        }
+    }
+
+    /// Whether the run that the event tells of goes on: sent, received and started are active; succeeded, failed, revoked
+    /// and retried are not (after a retry the task is, its run is not). Nil for events of no run.
+    public var isActive: Bool? {
+        switch celeryType {
+        case "task-sent", "task-started": true
+        case "task-succeeded", "task-failed", "task-revoked", "task-retried", "task-rejected": false
+        default: nil
+        }
+    }
+}
+
+/// Where to begin to read events.
+public enum EventStart: Sendable, Hashable {
+    /// With the oldest that is kept.
+    case oldest
+    /// With what comes from now on.
+    case newest
+    /// With what comes after that.
+    case after(TrackerEvent.Position)
+}
+
+/// A page of events.
+public struct EventPage: Sendable, Hashable {
+    /// The events, oldest first.
+    public var events: [TrackerEvent]
+    /// Whether events after the position asked for are not kept any more: the stream keeps about the last 10,000 entries.
+    public var isLost: Bool
+    /// Where to go on; nil when nothing ever happened.
+    public var position: TrackerEvent.Position?
+    /// The moment of the answer.
+    public var now: Timestamp
+
+    package init(events: [TrackerEvent], isLost: Bool, position: TrackerEvent.Position?, now: Timestamp) {
+        self.events = events
+        self.isLost = isLost
+        self.position = position
+        self.now = now
+    }
+}

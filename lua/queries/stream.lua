@@ -1,0 +1,17 @@
+-- stream: events from a position on, oldest first.
+-- KEYS    1 header  2 events
+-- ARGV    1 id of the entry to begin with, which was seen before: "" = the oldest that is kept, "$" = the newest
+--         2 most entries (2-500)  3 manual time, us, or ""
+-- RETURNS OK now lost(0|1) [[id [field value ...]] ...]; lost: that entry is not kept any more, nor perhaps some after it
+-- EMITS   nothing
+-- COST    O(entries)
+-- WHY     the stream is trimmed by length, so a reader that was away too long must be told; an entry that still stands at its
+--         own id proves that nothing after it is missing
+-- @include clock
+local refusal = begin({})
+if refusal then return refusal end
+local from, entries = ARGV[1], nil
+if from == '$' then return {'OK', at, 0, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)} end
+entries = redis.call('XRANGE', KEYS[2], from == '' and '-' or from, '+', 'COUNT', ARGV[2])
+local lost = from ~= '' and from ~= '0-0' and (not entries[1] or entries[1][1] ~= from)
+return {'OK', at, lost and 1 or 0, entries}
