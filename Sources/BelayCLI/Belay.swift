@@ -46,7 +46,7 @@ struct BelayCommand: AsyncParsableCommand {
               250ms, 5s, 1m30s, 2h, 1d. A bare number other than 0 is refused.
 
             EXIT CODES
-              0    done; also a worker, reaper or dev that SIGTERM or SIGINT ended
+              0    done; also a worker, reaper, dev or events --follow ended by SIGTERM or SIGINT
               1    failed: the task is not in a state to do that, or its work failed
               64   usage, or a value that is not allowed
               65   bad data: too large, or not what its content type says
@@ -69,13 +69,15 @@ struct BelayCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Tasks",
                 subcommands: [
-                    Enqueue.self, Get.self, List.self, Attempts.self, ShowLog.self, Peek.self, Queue.self,
+                    Enqueue.self, Get.self, List.self, ExplainTask.self, Attempts.self, ShowLog.self, Peek.self,
+                    Queue.self,
                 ]
             ),
             CommandGroup(
                 name: "Operating",
                 subcommands: [
-                    Stats.self, Retry.self, Cancel.self, PauseTasks.self, ResumeTasks.self, IgnoreTasks.self,
+                    Stats.self, ShowWorkers.self, ShowEvents.self, Retry.self, Cancel.self, PauseTasks.self,
+                    ResumeTasks.self, IgnoreTasks.self,
                     DeleteTasks.self, Purge.self, Kinds.self,
                 ]
             ),

@@ -2,7 +2,7 @@
 public enum ProblemCode: String, Sendable, CaseIterable, Codable {
     // Of the service.
     case malformedRequest, unknownField, unknownVerb, unknownNamespace, unauthenticated, forbidden, methodNotAllowed
-    case notFound, requestTooLarge, unsupportedMediaType, clockRefused, notReady, internalError
+    case notFound, requestTooLarge, unsupportedMediaType, clockRefused, notReady, tooManyStreams, internalError
     // Of the library.
     case invalidArgument, unknownKind, kindConflict, full, tooLarge, incompatibleTracker, unsuitableServer
     case unavailable, unauthorised, timedOut, cancelled, server, protocolViolation, payload, closed, lockLost
@@ -21,7 +21,7 @@ public enum ProblemCode: String, Sendable, CaseIterable, Codable {
         case .internalError: 500
         // Redis is behind the service: its errors are those of a gateway.
         case .incompatibleTracker, .unsuitableServer, .unauthorised, .server, .protocolViolation: 502
-        case .unavailable, .cancelled, .closed, .notReady: 503
+        case .unavailable, .cancelled, .closed, .notReady, .tooManyStreams: 503
         case .timedOut: 504
         }
     }
@@ -41,6 +41,7 @@ public enum ProblemCode: String, Sendable, CaseIterable, Codable {
         case .unsupportedMediaType: "The request must be application/json."
         case .clockRefused: "The clock of this service cannot be moved."
         case .notReady: "Work does not flow."
+        case .tooManyStreams: "As many streams of events are open as the service allows."
         case .internalError: "A bug of the service."
         case .invalidArgument: "A value is not allowed."
         case .unknownKind: "The kind is not defined."

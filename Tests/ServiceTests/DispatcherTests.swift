@@ -16,6 +16,7 @@ struct DispatcherTests {
             try await walk.kindsAndTasks()
             try await walk.holders()
             try await walk.operators()
+            try await walk.supervision()
             try await walk.sweepsAndClock(namespace: tracker.namespace)
             #expect(walk.called == Set(VerbTable.entries.map(\.name)))
         }
@@ -141,7 +142,9 @@ struct DispatcherTests {
     @Test("only asks where the table says so")
     func reads() {
         let reads = VerbTable.entries.filter { !$0.isWrite }.map(\.name)
-        #expect(Set(reads) == ["kinds", "get", "attempts", "logs", "find", "peek", "stats"])
+        #expect(
+            Set(reads) == ["kinds", "get", "attempts", "logs", "find", "peek", "stats", "workers", "explain", "events"]
+        )
     }
 
     @Test("keeps 64-bit fences and microseconds")

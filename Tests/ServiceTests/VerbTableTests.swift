@@ -40,6 +40,38 @@ struct VerbTableTests {
         #expect(claims.count == 2, "one is claim, the other acquire; a third needs an entry")
     }
 
+    @Test("tells of every reason of an explanation by a word, its numbers and the line for people")
+    func reasons() throws {
+        let moment = Timestamp(microseconds: 1_767_225_600_000_000)
+        let failure = TaskFailure(type: "E", message: "no")
+        let kind = try KindName("k")
+        let all: [(Explanation.Reason, String, [String])] = [
+            (.notDue(at: moment, in: .seconds(5)), "notDue", ["at", "delay"]),
+            (.retrying(attempt: 2, of: 3, after: failure), "retrying", ["attempt", "attempts", "failure"]),
+            (
+                .kindPaused(kind: kind, since: moment, by: "ann", message: ""), "kindPaused",
+                ["by", "kind", "message", "since"]
+            ),
+            (.kindPaused(kind: nil, since: moment, by: "ann", message: "m"), "kindPaused", ["by", "message", "since"]),
+            (.behind(tasks: 7, endedLastMinute: 1), "behind", ["endedLastMinute", "tasks"]),
+            (.noWorker(lastLeft: nil), "noWorker", []), (.imminent(workers: 1), "imminent", ["workers"]),
+            (.running(worker: "w", until: moment, renewals: 2), "running", ["renewals", "until", "worker"]),
+            (.leaseOver(worker: "w", since: moment), "leaseOver", ["since", "worker"]),
+            (.asked(toStopAt: moment, reason: "r"), "asked", ["at", "message"]),
+            (.paused(since: moment, worker: nil), "paused", ["since"]), (.succeeded(at: moment), "succeeded", ["at"]),
+            (.exhausted(at: moment, attempts: 3, error: failure), "exhausted", ["at", "attempts", "failure"]),
+            (.cancelled(at: moment, reason: "r"), "cancelled", ["at", "message"]),
+            (.ignored(at: moment), "ignored", ["at"]),
+        ]
+        #expect(Set(all.map(\.1)) == Set(ReasonJSON.Word.words))
+        for (reason, word, fields) in all {
+            let json = try JSONParser.parse(try JSONText.bytes(ReasonJSON(reason)))
+            #expect(json["reason"]?.string == word)
+            #expect(json["text"]?.string == reason.description)
+            #expect(Set(json.names) == Set(fields + ["reason", "text"]), "\(json.text)")
+        }
+    }
+
     @Test("knows the code of every error of the library")
     func codes() throws {
         let codes = try Self.matches("Model/TrackerError.swift", /static let (\w+) = Code\(/)
@@ -86,6 +118,7 @@ struct VerbTableTests {
             TaskJSON.self, AttemptJSON.self, FailureJSON.self, LogLineJSON.self, PolicyJSON.self, RetryJSON.self,
             KindCountsJSON.self, ClaimJSON.self, NewTaskJSON.self, NewBodyJSON.self, BodyJSON.self, ClaimHandle.self,
             AcquireRequest.self, AcquireResponse.self, TransitionJSON.self, FindRequest.self, LineCall.self,
+            ReasonJSON.self, EventJSON.self, WorkerJSON.self, BeatRequest.self, ExplainResponse.self,
         ]
         for type in types { #expect(Set(type.docs.keys) == Set(Shape.of(type).fieldNames), "\(type)") }
     }

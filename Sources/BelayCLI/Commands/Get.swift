@@ -86,6 +86,7 @@ struct Get: AsyncParsableCommand {
         field("began", task.began?.description)
         field("worker", task.worker)
         field("lease until", task.leaseExpires?.description)
+        field("renewals", task.renewals > 0 ? "\(task.renewals)" : nil)
         field("deadline", task.deadline?.description)
         field("fence", task.fence.map { "\($0)" })
         let percent = task.progress.map { "\(Int(($0 * 100).rounded())) % " } ?? ""

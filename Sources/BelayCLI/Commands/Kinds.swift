@@ -5,8 +5,8 @@ import Belay
 struct Kinds: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "kinds",
-        abstract: "List the kinds of tasks, define one, or remove one.",
-        subcommands: [ListKinds.self, DefineKind.self, RemoveKind.self],
+        abstract: "List the kinds of tasks, define one, pause one, or remove one.",
+        subcommands: [ListKinds.self, DefineKind.self, PauseKind.self, ResumeKind.self, RemoveKind.self],
         defaultSubcommand: ListKinds.self
     )
 }

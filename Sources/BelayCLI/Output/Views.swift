@@ -83,6 +83,7 @@ struct TaskView: Encodable {
     var worker: String?
     var fence: Int?
     var leaseExpires: Timestamp?
+    var renewals: Int
     var deadline: Timestamp?
     var progress: Double?
     var progressMessage: String?
@@ -113,6 +114,7 @@ struct TaskView: Encodable {
         worker = task.worker
         fence = task.fence
         leaseExpires = task.leaseExpires
+        renewals = task.renewals
         deadline = task.deadline
         progress = task.progress
         progressMessage = task.progressMessage

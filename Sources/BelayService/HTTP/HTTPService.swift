@@ -3,7 +3,8 @@ public import Logging
 import NIOCore
 public import ServiceLifecycle
 
-/// Serves the table of verbs over HTTP: `POST /v1/<namespace>/<verb>`, its description, and how the service does.
+/// Serves the table of verbs over HTTP: `POST /v1/<namespace>/<verb>`, `GET /v1/<namespace>/events` as they
+/// happen, its description, and how the service does.
 ///
 /// ```swift
 /// let trackers = try Trackers(["media"]) { name throws(TrackerError) in try Tracker(url: url, namespace: name) }
@@ -25,6 +26,11 @@ public struct HTTPService: Service {
         public var connectionLimit = 256
         /// How long a connection may be silent. Default 60 s.
         public var idleTimeout: Duration = .seconds(60)
+
+        /// How often a stream of events that has nothing to tell says so.
+        var heartbeat: Duration = .seconds(15)
+        /// The most streams of events at once.
+        var streamLimit = 64
 
         /// All defaults.
         public init() {}
@@ -67,7 +73,9 @@ public struct HTTPService: Service {
             dispatcher: dispatcher,
             metrics: metrics,
             tokens: tokens,
-            readiness: Readiness(dispatcher.trackers)
+            readiness: Readiness(dispatcher.trackers),
+            streams: StreamSlots(limit: configuration.streamLimit),
+            heartbeat: configuration.heartbeat
         )
         application = Application(
             responder: CallbackResponder { request, _ in await routes.respond(to: request) },

@@ -10,6 +10,8 @@ struct Routes: Sendable {
     let metrics: PrometheusMetrics
     let tokens: Tokens
     let readiness: Readiness
+    var streams = StreamSlots(limit: 64)
+    var heartbeat = Duration.seconds(15)
 
     /// A page that is read, whether it needs a token, and what it holds.
     private struct Page: Sendable {
@@ -35,6 +37,7 @@ struct Routes: Sendable {
     private enum Target {
         case page(String, Page)
         case verb(String, namespace: String)
+        case stream(namespace: String)
         case nothing
 
         var name: String {
@@ -42,6 +45,7 @@ struct Routes: Sendable {
             case .page(let name, _): name
             // Names that clients make up must not become series.
             case .verb(let name, _): (try? VerbTable.entry(name)) == nil ? "unknown" : name
+            case .stream: "events/stream"
             case .nothing: "unknown"
             }
         }
@@ -50,7 +54,7 @@ struct Routes: Sendable {
     /// The answer to a request; never throws, so that every answer has its content type and is counted.
     func respond(to request: Request) async -> Response {
         let began = ContinuousClock.now
-        let target = target(of: request.uri.path)
+        let target = target(of: request)
         var response: Response
         do { response = try await answer(request, target) } catch { response = .problem(error) }
         response.headers[.cacheControl] = "no-store"
@@ -67,10 +71,13 @@ struct Routes: Sendable {
         return request.method == .head ? response.createHeadResponse() : response
     }
 
-    private func target(of path: String) -> Target {
-        let parts = path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(String.init)
+    private func target(of request: Request) -> Target {
+        let parts = request.uri.path.split(separator: "/", omittingEmptySubsequences: false).dropFirst().map(
+            String.init
+        )
         if parts.count == 1, let page = Self.pages[parts[0]] { return .page(parts[0], page) }
         guard parts.count > 2, parts[0] == "v1", !parts[1].isEmpty else { return .nothing }
+        if parts.count == 3, parts[2] == "events", request.method == .get { return .stream(namespace: parts[1]) }
         return .verb(parts[2...].joined(separator: "/"), namespace: parts[1])
     }
 
@@ -90,8 +97,14 @@ struct Routes: Sendable {
         case .page(_, let page):
             try allow([.get, .head], request)
             return try await page.content(self)
+        case .stream(let namespace):
+            let (_, call) = try dispatcher.admit("events", namespace, access)
+            let start = try EventStream.start(of: request)
+            let slot = try streams.take()
+            return try await EventStream(call.tracker, from: start, heartbeat: heartbeat, slot: slot)
+                .response(to: request)
         case .verb(let verb, let namespace):
-            try allow([.post], request)
+            try allow(verb == "events" ? [.get, .post] : [.post], request)
             try checkType(request)
             // Refused before its body is read.
             _ = try dispatcher.admit(verb, namespace, access)

@@ -16,8 +16,11 @@ struct TrackerGauges: Sendable {
     /// Asks every tracker and writes what it says. A tracker that does not answer in time is down, and has no numbers.
     static func write(_ trackers: Trackers, limit: Duration, into text: inout Exposition) async {
         var all: [(namespace: String, stats: TrackerStats?)] = []
+        var alive: [(namespace: String, workers: Int)] = []
         for namespace in trackers.namespaces {
-            all.append((namespace, await stats(trackers, namespace, limit)))
+            let answer = await ask(trackers, namespace, limit)
+            all.append((namespace, answer?.stats))
+            if let answer { alive.append((namespace, answer.alive)) }
         }
         text.family("belay_up", .gauge, "Whether the tracker answers.")
         for (namespace, stats) in all { text.sample("belay_up", labels(namespace), stats == nil ? 0 : 1) }
@@ -25,6 +28,8 @@ struct TrackerGauges: Sendable {
         for case (let namespace, let stats?) in all {
             text.sample("belay_workers", labels(namespace), Double(stats.workers))
         }
+        text.family("belay_workers_alive", .gauge, "Workers whose heartbeat is not overdue, among the 500 seen last.")
+        for (namespace, workers) in alive { text.sample("belay_workers_alive", labels(namespace), Double(workers)) }
         let rows = all.flatMap { namespace, stats in stats.map { kindRows(namespace, $0.kinds) } ?? [] }
         text.family("belay_tasks", .gauge, "Tasks by state; ready ones are due, scheduled ones not yet.")
         for row in rows {
@@ -42,9 +47,16 @@ struct TrackerGauges: Sendable {
 
     private static func labels(_ namespace: String) -> String { Exposition.labels([("namespace", namespace)]) }
 
-    private static func stats(_ trackers: Trackers, _ namespace: String, _ limit: Duration) async -> TrackerStats? {
-        await withTaskGroup(of: TrackerStats?.self) { group in
-            group.addTask { try? await trackers.tracker(namespace).stats() }
+    private typealias Answer = (stats: TrackerStats, alive: Int)
+
+    private static func ask(_ trackers: Trackers, _ namespace: String, _ limit: Duration) async -> Answer? {
+        await withTaskGroup(of: Answer?.self) { group in
+            group.addTask {
+                guard let tracker = try? trackers.tracker(namespace), let stats = try? await tracker.stats(),
+                    let workers = try? await tracker.workers(limit: Limits.batch)
+                else { return nil }
+                return (stats, workers.count { $0.isAlive == true })
+            }
             group.addTask {
                 try? await Task.sleep(for: limit)
                 return nil

@@ -41,8 +41,35 @@ public enum OpenAPI {
         ]
         return .init(
             "/v1/{namespace}/\(entry.name)",
-            ["parameters": [["$ref": "#/components/parameters/namespace"]], "post": operation]
+            .object(
+                [
+                    .init("parameters", [["$ref": "#/components/parameters/namespace"]]), .init("post", operation),
+                ] + (entry.name == "events" ? [.init("get", stream)] : [])
+            )
         )
+    }
+
+    private static var stream: JSONValue {
+        let from: JSONValue = [
+            "name": "from", "in": "query", "schema": EventFrom.schema,
+            "description": "Where to begin. Default `newest`: with what comes from now on.",
+        ]
+        let last: JSONValue = [
+            "name": "Last-Event-ID", "in": "header", "schema": TrackerEvent.Position.schema,
+            "description": "The position after which to begin; outdoes `from`.",
+        ]
+        let summary = "Events as they happen, as Server-Sent Events: the position as id, `Event` as data."
+        let found = JSONValue.Member(
+            "200",
+            ["description": .string(summary), "content": json("text/event-stream", ["type": "string"])]
+        )
+        let errors =
+            [.unauthenticated, .forbidden, .unknownField, .unknownNamespace, .invalidArgument, .tooManyStreams]
+            + VerbTable.commonErrors.filter { $0.status > 500 }
+        return [
+            "operationId": "events_stream", "summary": .string(summary), "tags": ["read"], "parameters": [from, last],
+            "responses": .object([found] + problems(errors)),
+        ]
     }
 
     private static let authErrors: [ProblemCode] = [

@@ -14,6 +14,10 @@ enum ReferenceText {
             + "What is absent is absent, never null. A field that a verb does not know is refused by name.",
         "Every verb may be sent again after a lost reply, and nothing happens twice, where the request names what it makes: "
             + "an enqueue its `id` or `identifier`, a claim its `token`. A line of a log may then stand there twice.",
+        "`GET /v1/<namespace>/events` streams events as they happen (Server-Sent Events; a token that may ask is enough). "
+            + "Each has its position as id, its name as event and the object `Event` as data. It begins with what comes from "
+            + "now on, with `?from=oldest`, or after a position: `?from=` or the header `Last-Event-ID`, which browsers send "
+            + "by themselves when they come back.",
     ]
 
     /// One row of a table.

@@ -21,6 +21,7 @@ struct TaskJSON: Documented, Encodable {
     var worker: String?
     var fence: Int?
     var leaseExpires: Timestamp?
+    var renewals: Int
     var deadline: Timestamp?
     var progress: Double?
     var progressMessage: String?
@@ -44,6 +45,7 @@ struct TaskJSON: Documented, Encodable {
         "due": "When it may run (ready), was due (running), or last was due.",
         "began": "When its latest attempt began.", "worker": "Who ran its latest attempt.",
         "fence": "The fence of its latest lock.", "leaseExpires": "When the lock ends.",
+        "renewals": "How often the lock of its latest attempt was renewed; 0 in listings.",
         "deadline": "When the attempt ends however often the lock is renewed.",
         "progress": "How far its holder says it is, 0 to 1.", "progressMessage": "What its holder says about that.",
         "cancelRequested": "Since when it has been asked to stop.", "cancelReason": "Why it was cancelled.",
@@ -72,6 +74,7 @@ struct TaskJSON: Documented, Encodable {
         worker = task.worker
         fence = task.fence
         leaseExpires = task.leaseExpires
+        renewals = task.renewals
         deadline = task.deadline
         progress = task.progress
         progressMessage = task.progressMessage

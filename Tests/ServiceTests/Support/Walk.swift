@@ -167,6 +167,53 @@ struct Walk {
         try await expect("undefine", #"{"kind":"none"}"#, ["outcome": "notFound"])
     }
 
+    mutating func supervision() async throws {
+        try await expect("pauseKind", #"{"kind":"k","message":"the disk"}"#, ["outcome": "paused", "kind": "k"])
+        try await expect("pauseKind", "{}", ["outcome": "paused"])
+        let held = try await call("explain", #"{"task":"later"}"#)
+        #expect(held.at("outcome") == "found")
+        #expect(held.at("state") == "ready")
+        let reasons = held.at("reasons")?.list ?? []
+        #expect(reasons.first?["reason"] == "notDue")
+        #expect(reasons.first?["delay"] == .number("3599.999999"), "\(held.text)")
+        let pauses = reasons.filter { $0["reason"] == "kindPaused" }
+        #expect(pauses.compactMap { $0["kind"]?.string } == ["k"])
+        #expect(pauses.count == 2)
+        #expect(pauses.contains { $0["message"] == "the disk" && $0["text"]?.string?.contains("the disk") == true })
+        #expect(try await call("claim", #"{"kinds":["k"]}"#).at("claims")?.list.isEmpty == true)
+        try await expect("resumeKind", "{}", ["outcome": "resumed"])
+        try await expect("resumeKind", #"{"kind":"k"}"#, ["outcome": "resumed"])
+        try await expect("explain", #"{"task":"none"}"#, ["outcome": "notFound"])
+        try await expect("explain", #"{"task":{"kind":"k","identifier":"7"}}"#, ["reasons.0.reason": "succeeded"])
+        try await expect(
+            "beat",
+            #"{"event":"online","worker":"h:3:z","kinds":["k"],"slots":4,"active":1,"interval":"PT30S"}"#,
+            ["outcome": "accepted", "worker": "h:3:z"]
+        )
+        let workers = try await call("workers", #"{"limit":500}"#).at("workers")?.list ?? []
+        let told = try #require(workers.first { $0["name"] == "h:3:z" })
+        #expect(told["alive"] == true)
+        #expect(told["slots"] == 4)
+        #expect(told["interval"] == 30)
+        #expect(told["kinds"] == ["k"])
+        #expect(told["software"] == "unknown")
+        #expect(workers.contains { $0["name"] == "h:1:x" && $0["alive"] == nil })
+        var from: JSONValue = "oldest"
+        var names: [String] = []
+        for _ in 0..<100 {
+            let page = try await call("events", "{\"from\":\(from.text),\"limit\":2}")
+            #expect(page.at("isLost") == false)
+            let events = page.at("events")?.list ?? []
+            guard !events.isEmpty, let position = page.at("position") else { break }
+            names += events.compactMap { $0["name"]?.string }
+            from = position
+        }
+        #expect(names.first == "defined")
+        #expect(names.suffix(5) == ["kind-paused", "kind-paused", "kind-resumed", "kind-resumed", "worker-online"])
+        try await expect("events", #"{"from":"newest"}"#, ["events": [], "position": from])
+        try await expect("events", #"{"from":"5-5/0"}"#, ["isLost": true])
+    }
+
     mutating func sweepsAndClock(namespace: String) async throws {
         let before = try #require(try await call("clock/advance", #"{"by":0}"#).at("now"))
         try await expect("clock/set", "{\"time\":\(before.text)}", ["now": before])

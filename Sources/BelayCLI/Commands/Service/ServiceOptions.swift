@@ -57,7 +57,7 @@ extension Failure {
                 .usage
             case .requestTooLarge, .tooLarge, .payload: .badData
             case .unknownNamespace, .notFound, .unknownKind: .notFound
-            case .unavailable, .timedOut, .server, .unsuitableServer, .notReady, .closed: .unavailable
+            case .unavailable, .timedOut, .server, .unsuitableServer, .notReady, .tooManyStreams, .closed: .unavailable
             case .internalError, .protocolViolation: .bug
             case .full: .cannotCreate
             case .lockLost: .tryAgain
