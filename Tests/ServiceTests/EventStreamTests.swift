@@ -14,7 +14,7 @@ struct EventStreamTests {
         _ body: (HTTPClient, Tracker, String) async throws -> Void
     ) async throws {
         try await withRedisTracker(clock: ManualClock()) { tracker in
-            try await tracker.define(try KindName("k"))
+            try await tracker.define("k")
             try await withHTTP(try Dispatcher(tracker), configure: configure) { client in
                 try await body(client, tracker, "/v1/\(tracker.namespace)/events")
             }
@@ -22,7 +22,7 @@ struct EventStreamTests {
     }
 
     private func enqueue(_ ids: String..., in tracker: Tracker) async throws {
-        let kind = try KindName("k")
+        let kind: KindName = "k"
         try await tracker.enqueue(try ids.map { NewTask(kind, options: .init(id: try TaskID($0))) })
     }
 

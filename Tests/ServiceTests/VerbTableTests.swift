@@ -44,7 +44,7 @@ struct VerbTableTests {
     func reasons() throws {
         let moment = Timestamp(microseconds: 1_767_225_600_000_000)
         let failure = TaskFailure(type: "E", message: "no")
-        let kind = try KindName("k")
+        let kind: KindName = "k"
         let all: [(Explanation.Reason, String, [String])] = [
             (.notDue(at: moment, in: .seconds(5)), "notDue", ["at", "delay"]),
             (.retrying(attempt: 2, of: 3, after: failure), "retrying", ["attempt", "attempts", "failure"]),
