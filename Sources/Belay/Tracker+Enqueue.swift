@@ -16,6 +16,19 @@ public struct EnqueueOptions: Sendable {
     public var priority: Int
     /// The most attempts of this task; nil for its kind's.
     public var attempts: Int?
+    /// Tags, at most 8.
+    public var tags: [TaskTag] = []
+    /// What it waits for; nil for nothing.
+    public var after: Dependencies?
+    /// Not to be started when so much time has passed, 0 to 3,650 days: then it is cancelled as expired when its turn comes. It
+    /// does not stop a task that has begun. Not together with `expiresAt`.
+    public var expiresAfter: Duration?
+    /// Not to be started from that moment on. Not together with `expiresAfter`.
+    public var expiresAt: Timestamp?
+    /// Keeps it out when another task of the kind has the same content; nil not to.
+    public var unique: Uniqueness?
+    /// Whether to use a task of the same id again that succeeded (``EnqueueOutcome/reused(_:)``). Needs an id.
+    public var reuse = false
 
     /// Options.
     public init(
@@ -24,7 +37,13 @@ public struct EnqueueOptions: Sendable {
         delay: Duration? = nil,
         runAt: Timestamp? = nil,
         priority: Int = 5,
-        attempts: Int? = nil
+        attempts: Int? = nil,
+        tags: [TaskTag] = [],
+        after: Dependencies? = nil,
+        expiresAfter: Duration? = nil,
+        expiresAt: Timestamp? = nil,
+        unique: Uniqueness? = nil,
+        reuse: Bool = false
     ) {
         self.id = id
         self.ifExists = ifExists
@@ -32,6 +51,29 @@ public struct EnqueueOptions: Sendable {
         self.runAt = runAt
         self.priority = priority
         self.attempts = attempts
+        self.tags = tags
+        self.after = after
+        self.expiresAfter = expiresAfter
+        self.expiresAt = expiresAt
+        self.unique = unique
+        self.reuse = reuse
+    }
+
+    func wishes() throws(TrackerError) -> Enqueue.Wishes? {
+        var wishes = Enqueue.Wishes()
+        wishes.tags = tags
+        wishes.dependencies = after
+        switch (expiresAfter, expiresAt) {
+        case (nil, nil): break
+        case (let delay?, nil): wishes.expires = .after(delay)
+        case (nil, let moment?): wishes.expires = .at(moment)
+        case (let delay?, let moment?):
+            throw .invalid("expiry after \(delay) together with expiry", moment, allowed: "one of the two")
+        }
+        wishes.unique = unique
+        if reuse, id == nil { throw .invalid("reuse", "without an id", allowed: "reuse with an id of your own") }
+        wishes.reuse = reuse
+        return wishes.isEmpty ? nil : wishes
     }
 
     func due() throws(TrackerError) -> Enqueue.Due {
@@ -103,62 +145,106 @@ extension Tracker {
     ///   - policy: What to define unknown kinds with; nil to refuse unknown kinds.
     ///   - message: What the tasks' logs say of it, at most 1,024 bytes; empty for nothing.
     /// - Returns: What became of each, in their order.
-    /// - Throws: ``TrackerError`` (`unknownKind`, `tooLarge`, `invalidArgument`, or of the server).
+    /// - Throws: ``TrackerError`` (`unknownKind`, `unknownParent`, `tooLarge`, `invalidArgument`, or of the server).
     @discardableResult
     public func enqueue(
         _ tasks: [NewTask],
         policy: KindPolicy? = nil,
         message: String = ""
     ) async throws(TrackerError) -> [EnqueueOutcome] {
-        let limit = try await backend.payloadLimit
         let trace = currentTrace()
+        var ready: [PreparedTask] = []
+        ready.reserveCapacity(tasks.count)
+        for task in tasks { ready.append(try await prepare(task, policy: policy, trace: trace)) }
+        return try await enqueue(ready, nonce: ready.contains(where: \.isOwn) ? Host.nonce() : nil, message: message)
+    }
+
+    /// Makes a task ready to be sent, perhaps more than once: it has an id from here on.
+    func prepare(
+        _ task: NewTask,
+        policy: KindPolicy?,
+        trace: [String: String]
+    ) async throws(TrackerError) -> PreparedTask {
+        let id: TaskID
+        if let own = task.options.id { id = own } else { id = try await newID() }
+        let item = Enqueue.Item(
+            id: id,
+            kind: 0,
+            due: try task.options.due(),
+            priority: task.options.priority,
+            payload: task.payload,
+            attempts: task.options.attempts,
+            trace: trace,
+            wishes: try task.options.wishes()
+        )
+        return PreparedTask(
+            kind: task.kind,
+            policy: policy,
+            item: item,
+            isOwn: task.options.id != nil,
+            ifExists: task.options.ifExists
+        )
+    }
+
+    /// The request that creates tasks; a nonce when the caller chose an id, which stays the same when it is sent again.
+    func request(
+        for tasks: [PreparedTask],
+        nonce: String?,
+        message: String
+    ) async throws(TrackerError) -> Enqueue {
+        let limit = try await backend.payloadLimit
         var kinds: [(name: KindName, policy: KindPolicy?)] = []
         var places: [KindName: Int] = [:]
         var items: [Enqueue.Item] = []
         items.reserveCapacity(tasks.count)
-        var isOwn = false
         for task in tasks {
-            let place: Int
+            var item = task.item
             if let known = places[task.kind] {
-                place = known
+                item.kind = known
+                if kinds[known].policy == nil { kinds[known].policy = task.policy }
             } else {
-                place = kinds.count
-                places[task.kind] = place
-                kinds.append((task.kind, policy))
+                item.kind = kinds.count
+                places[task.kind] = kinds.count
+                kinds.append((task.kind, task.policy))
             }
-            isOwn = isOwn || task.options.id != nil
-            let id: TaskID
-            if let own = task.options.id { id = own } else { id = try await newID() }
-            items.append(
-                Enqueue.Item(
-                    id: id,
-                    kind: place,
-                    due: try task.options.due(),
-                    priority: task.options.priority,
-                    payload: task.payload,
-                    attempts: task.options.attempts,
-                    trace: trace
-                )
-            )
+            items.append(item)
         }
-        let nonce = isOwn ? Host.nonce() : nil
-        let response = try await perform(
-            Enqueue(nonce: nonce, actor: actor, message: message, kinds: kinds, items: items, payloadLimit: limit)
-        )
-        return items.indices.map { place in
-            if let limit = response.full[place] { return .full(items[place].id, limit: limit) }
-            guard response.duplicates.contains(place) else { return .created(items[place].id) }
-            return tasks[place].options.ifExists == .refuse ? .duplicate(items[place].id) : .existing(items[place].id)
+        return Enqueue(nonce: nonce, actor: actor, message: message, kinds: kinds, items: items, payloadLimit: limit)
+    }
+
+    func enqueue(
+        _ tasks: [PreparedTask],
+        nonce: String?,
+        message: String
+    ) async throws(TrackerError) -> [EnqueueOutcome] {
+        let response = try await perform(try await request(for: tasks, nonce: nonce, message: message))
+        return tasks.enumerated().map { place, task in
+            if let limit = response.full[place] { return .full(task.item.id, limit: limit) }
+            if let other = response.repeated[place] { return .deduplicated(task.item.id, of: other) }
+            if response.reused.contains(place) { return .reused(task.item.id) }
+            guard response.duplicates.contains(place) else { return .created(task.item.id) }
+            return task.ifExists == .refuse ? .duplicate(task.item.id) : .existing(task.item.id)
         }
     }
 
     /// The caller's trace context, as it is stored with a task.
-    private func currentTrace() -> [String: String] {
+    func currentTrace() -> [String: String] {
         guard let context = ServiceContext.current else { return [:] }
         var trace: [String: String] = [:]
         InstrumentationSystem.instrument.inject(context, into: &trace, using: TraceCarrier())
         return trace
     }
+}
+
+/// A task that is ready to be sent.
+struct PreparedTask: Sendable {
+    var kind: KindName
+    /// What to define the kind with where it is unknown.
+    var policy: KindPolicy?
+    var item: Enqueue.Item
+    /// Whether the caller chose the id.
+    var isOwn: Bool
+    var ifExists: DuplicatePolicy
 }
 
 /// Puts a trace context's headers into a dictionary and takes them out.

@@ -13,10 +13,43 @@ extension Tracker {
     }
 
     /// Ends tasks (1 to 500) that have not ended. A running one is asked to stop: its worker hears it at once.
-    /// - Parameter reason: Kept with the task, at most 64 bytes.
+    /// - Parameters:
+    ///   - reason: Kept with the task, at most 64 bytes.
+    ///   - signal: The signal that a running program is to get, 1 to 64; nil for what its worker uses (SIGTERM, then SIGKILL).
     /// - Returns: What became of each, in their order.
-    public func cancel(_ ids: [TaskID], reason: String = "") async throws(TrackerError) -> [CancelOutcome] {
-        try await perform(Cancel(ids: ids, reason: reason, actor: actor))
+    public func cancel(
+        _ ids: [TaskID],
+        reason: String = "",
+        signal: Int? = nil
+    ) async throws(TrackerError) -> [CancelOutcome] {
+        try await perform(Cancel(targets: .tasks(ids), reason: reason, signal: signal, actor: actor)).outcomes
+    }
+
+    /// Ends all tasks of a tag that have not ended, in steps of 500. Running ones are asked to stop.
+    /// - Parameters:
+    ///   - reason: Kept with the tasks, at most 64 bytes.
+    ///   - signal: The signal that running programs are to get, 1 to 64; nil for what their workers use.
+    public func cancel(
+        tag: TaskTag,
+        reason: String = "",
+        signal: Int? = nil
+    ) async throws(TrackerError) -> TagChange {
+        var change = TagChange()
+        while true {
+            // A held task that ends between two steps moves the others up, so that some would be passed over: look again
+            // until nobody is left who was not asked.
+            var (passed, news) = (0, 0)
+            while true {
+                let targets = TaskTargets.tag(tag, TaskState.unfinished, passed: passed)
+                let step = try await perform(Cancel(targets: targets, reason: reason, signal: signal, actor: actor))
+                change.changed += step.outcomes.count { $0 == .cancelled }
+                passed += step.outcomes.count { $0 == .requested }
+                news += step.news
+                if !step.more { break }
+            }
+            change.requested = max(change.requested, passed)
+            if news == 0 || passed < Limits.batch { return change }
+        }
     }
 
     /// Runs tasks (1 to 500) again: an ended or paused one anew, a waiting one now, whatever their kind's queue limit.
@@ -31,7 +64,63 @@ extension Tracker {
         force: Bool = false,
         message: String = ""
     ) async throws(TrackerError) -> [RetryOutcome] {
-        try await perform(Retry(ids: ids, budget: budget, force: force, actor: actor, message: message))
+        try await perform(
+            Retry(targets: .tasks(ids), budget: budget, force: force, actor: actor, message: message)
+        ).outcomes
+    }
+
+    /// Runs the tasks of a tag again that ended in some states, in steps of 500: a whole flow, or what failed of it. Those whose
+    /// parents are run again, or have not ended, wait for them.
+    /// - Parameters:
+    ///   - states: Ended states; without success unless said otherwise.
+    ///   - budget: What attempts they have left.
+    ///   - message: For the tasks' logs, at most 1,024 bytes.
+    /// - Throws: ``TrackerError`` (`invalidArgument` for a state that is no end).
+    public func retry(
+        tag: TaskTag,
+        states: [TaskState] = [.exhausted, .cancelled, .ignored],
+        budget: RetryBudget = .fresh,
+        message: String = ""
+    ) async throws(TrackerError) -> TagChange {
+        if let state = states.first(where: { !$0.isTerminal }) {
+            throw .invalid("state to retry", state, allowed: "succeeded, exhausted, cancelled, ignored")
+        }
+        return try await requeue(tag, states, budget, force: false, message)
+    }
+
+    /// Takes the running tasks of a tag from their holders and makes them ready, in steps of 500: after a crash of everything
+    /// that worked on it, without waiting for the leases. What waits already stays. Compare ``clean(tag:)``.
+    /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
+    public func recover(tag: TaskTag, message: String = "") async throws(TrackerError) -> TagChange {
+        try await requeue(tag, [.running], .kept, force: true, message)
+    }
+
+    private func requeue(
+        _ tag: TaskTag,
+        _ states: [TaskState],
+        _ budget: RetryBudget,
+        force: Bool,
+        _ message: String
+    ) async throws(TrackerError) -> TagChange {
+        var change = TagChange()
+        while true {
+            let step = try await perform(
+                Retry(targets: .tag(tag, states), budget: budget, force: force, actor: actor, message: message)
+            )
+            change.changed += step.outcomes.count { $0 == .ready || $0 == .waiting }
+            if !step.more { return change }
+        }
+    }
+
+    /// Deletes all tasks of a tag that have not ended, running ones too, in steps of 500; what has ended stays. Their holders
+    /// are refused from then on. Compare ``recover(tag:message:)``.
+    public func clean(tag: TaskTag) async throws(TrackerError) -> TagChange {
+        var change = TagChange()
+        while true {
+            let step = try await perform(Delete(targets: .tag(tag, TaskState.unfinished), force: true))
+            change.changed += step.outcomes.count { $0 == .deleted }
+            if !step.more { return change }
+        }
     }
 
     /// Keeps waiting tasks (1 to 500) from being claimed until they are resumed.
@@ -55,6 +144,14 @@ extension Tracker {
         try await perform(Ignore(ids: ids, actor: actor, message: message))
     }
 
+    /// Gives tasks (1 to 500) that have not ended another priority. A waiting one keeps its due time; of a running one it is the
+    /// priority of its next attempt.
+    /// - Parameter priority: 0 to 9, 9 is claimed first.
+    /// - Returns: What became of each, in their order.
+    public func prioritise(_ ids: [TaskID], _ priority: Int) async throws(TrackerError) -> [PrioritiseOutcome] {
+        try await perform(Prioritise(ids: ids, priority: priority, actor: actor))
+    }
+
     /// Adds a line to a task's log, in the name of the tracker's ``actor``.
     /// - Parameter message: At most 1,024 bytes; control characters but line feeds and tabs are refused.
     public func note(_ id: TaskID, _ message: String) async throws(TrackerError) -> WriteOutcome {
@@ -65,7 +162,7 @@ extension Tracker {
     /// - Parameter force: Whether to delete running ones, too; their holders are refused from then on.
     /// - Returns: What became of each, in their order.
     public func delete(_ ids: [TaskID], force: Bool = false) async throws(TrackerError) -> [DeleteOutcome] {
-        try await perform(Delete(ids: ids, force: force))
+        try await perform(Delete(targets: .tasks(ids), force: force)).outcomes
     }
 
     /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 500.

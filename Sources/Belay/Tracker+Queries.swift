@@ -12,7 +12,7 @@ extension Tracker {
     /// 100 lines); nil when there is no such task.
     public func log(of id: TaskID) async throws(TrackerError) -> [LogLine]? { try await perform(Logs(id: id)) }
 
-    /// A page of tasks by kind and state, without payloads. The cursor is stable: tasks that move meanwhile neither hide
+    /// A page of tasks by kind, state, tag, worker and time, without payloads. The cursor is stable: tasks that move meanwhile neither hide
     /// nor repeat others.
     /// - Parameters:
     ///   - kinds: Nil for all.
@@ -22,14 +22,41 @@ extension Tracker {
     ///   - limit: Tasks in a page, 1 to 500.
     ///   - cursor: Where the page begins: nil, or what the page before returned. A page may hold fewer tasks than the limit
     ///     although a cursor follows.
+    ///   - tag: Only tasks of that tag.
+    ///   - worker: Only tasks whose latest attempt was that worker's; with `states: [.running]` what it does now.
+    ///   - created: Only tasks enqueued from then to before then. These last two look through up to 500 tasks a page.
     public func find(
         kinds: [KindName]? = nil,
         states: [TaskState] = TaskState.allCases,
         order: FindOrder = .oldestFirst,
         limit: Int = 100,
-        cursor: String? = nil
+        cursor: String? = nil,
+        tag: TaskTag? = nil,
+        worker: String? = nil,
+        created: Range<Timestamp>? = nil
     ) async throws(TrackerError) -> TaskPage {
-        try await perform(Find(kinds: kinds ?? [], states: states, order: order, limit: limit, cursor: cursor))
+        try await perform(
+            Find(
+                kinds: kinds ?? [],
+                states: states,
+                order: order,
+                limit: limit,
+                cursor: cursor,
+                tag: tag,
+                worker: worker,
+                created: created
+            )
+        )
+    }
+
+    /// What a task waits or waited for, in the order given, with what its parents made; nil when there is no such task.
+    public func parents(of id: TaskID) async throws(TrackerError) -> [ParentOutcome]? {
+        try await perform(Parents(id: id))
+    }
+
+    /// How many tasks of each of these tags (1 to 100) are in each state, in their order.
+    public func counts(ofTags tags: [TaskTag]) async throws(TrackerError) -> [TagCounts] {
+        try await perform(Tags(tags: tags))
     }
 
     /// The tasks that a claim of these kinds would take now, in its order, at most `limit` (1 to 500).

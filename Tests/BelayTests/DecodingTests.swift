@@ -45,6 +45,7 @@ private let now = RedisReply.text("1767225600000000")
 private let ok = RedisReply.text("OK")
 private let handle = ClaimHandle(id: "a", token: "t", fence: 1)
 private let grant = RedisReply.words("a k 1 7 9 8 payload 1 2 0 0 - traceparent=00 data t/x")
+private let timedGrant = RedisReply.words("a k 1 7 9 8 payload 1 2 0 0 - traceparent=00 data t/x 12 11")
 private let row = RedisReply.words("a k q 0 0 0 5 1 1 - - 1 - -")
 
 private let samples: [Sample] = {
@@ -55,7 +56,10 @@ private let samples: [Sample] = {
     let failure = TaskFailure(type: "t", message: "m")
     let fail = Fail(items: [Fail.Item(handle: handle, failure: failure, disposition: .exhaust)])
     let policy = RedisReply.text(PolicyText.encode(.default))
-    let record = RedisReply.words("k k s r c 1 g 2 n 3 b 4 u 5 .expires 6 pg 7 X 8")
+    let record = RedisReply.words("k k s r c 1 g 2 n 3 b 4 u 5 .expires 6 pg 7 X 8 m x m1 y ex 9 cc expired ru 2 pn 1")
+    let blocked: [RedisReply] = [
+        "k", "k", "s", "j", "c", "1", "pc", "e2", "pn", "2", "pw", "2", ".alive", "0", ".parents", "q t:p\nj g:x",
+    ].map { .text($0) }
     let waiting: [RedisReply] = [
         "k", "k", "s", "q", "c", "1", "d", "7", "n", "1", "f", "1", "x", "1", "l", "3", ".policy",
         PolicyText.encode(.default), ".gate", "5 op a message", ".gate*", "5 op ", ".before", "2", ".ended", "3",
@@ -83,18 +87,31 @@ private let samples: [Sample] = {
             ),
             [ok, now]
         ),
-        Sample(Cancel(ids: ["a"], reason: "", actor: "op"), [ok, now, .list(.text("CANCELLED"))]),
+        Sample(acquire, [.text("BLOCKED"), now]),
+        Sample(acquire, [ok, now, timedGrant]),
+        Sample(
+            Cancel(targets: .tasks(["a"]), reason: "", actor: "op"),
+            [ok, now, .list(.text("CANCELLED")), .integer(0), .integer(1)]
+        ),
+        Sample(
+            Cancel(targets: .tag("g", [.ready]), reason: "", signal: 9, actor: "op"),
+            [ok, now, .list(.text("REQUESTED"), .text("s")), .integer(1), .integer(0)]
+        ),
+        Sample(claim, [ok, now, .list(timedGrant)]),
         Sample(claim, [ok, now, .list(grant)]),
         Sample(claim, [.text("EMPTY"), now, .text("")]),
         Sample(
             Complete(items: [(handle, .empty)], payloadLimit: 9),
             [ok, now, .list(.list(.integer(1), .text("STALE")))]
         ),
-        Sample(Delete(ids: ["a"], force: false), [ok, now, .list(.text("DELETED"))]),
+        Sample(Delete(targets: .tasks(["a"]), force: false), [ok, now, .list(.text("DELETED")), .integer(0)]),
         Sample(Define(kind: "k", policy: .default, replace: false), [ok, now, policy]),
         Sample(
             Enqueue(nonce: nil, actor: "op", kinds: [("k", nil)], items: [item], payloadLimit: 9),
-            [ok, now, .list(.integer(1)), .list(.integer(1), .integer(5))]
+            [
+                ok, now, .list(.integer(1)), .list(.integer(1), .integer(5)), .list(.integer(1), .text("b")),
+                .list(.integer(1)),
+            ]
         ),
         Sample(Destroy(), [ok, now, .text("17"), .integer(3)]),
         Sample(fail, handBack),
@@ -110,13 +127,19 @@ private let samples: [Sample] = {
         Sample(Purge(limit: 1), [ok, now, .integer(0), .list(.words("a k s"))]),
         Sample(Reap(limit: 1), [ok, now, .integer(1), .list(.words("a k q 7 w"))]),
         Sample(Release(handles: [handle]), handBack),
-        Sample(Renew(items: [(handle, .seconds(1))]), [ok, now, .list(.list(.integer(1), .text("CANCEL")))]),
+        Sample(
+            Renew(items: [(handle, .seconds(1))]),
+            [ok, now, .list(.list(.integer(1), .text("CANCEL"), .text("7"), .text("9")))]
+        ),
         Sample(
             Renew(items: [(handle, .seconds(1))]),
             [ok, now, .list(.list(.integer(1), .text("ENDING"), .text("7")))]
         ),
         Sample(Resume(.tasks(["a"]), actor: "op", message: ""), [ok, now, .list(.words("OK q"))]),
-        Sample(Retry(ids: ["a"], budget: .fresh, actor: "op"), [ok, now, .list(.text("READY"))]),
+        Sample(
+            Retry(targets: .tasks(["a"]), budget: .fresh, actor: "op"),
+            [ok, now, .list(.text("WAITING")), .integer(0)]
+        ),
         Sample(Save(handle: handle, place: .data, body: .empty, payloadLimit: 9), [ok, now]),
         Sample(SnoozeTasks(items: [(handle, .zero)]), handBack),
         Sample(Undefine(kind: "k", force: false), [ok, now, .integer(1), .integer(500)]),
@@ -134,6 +157,11 @@ private let samples: [Sample] = {
         ),
         Sample(Explain(id: "a"), [ok, now, .array(waiting)]),
         Sample(Explain(id: "a"), [ok, now, .words("k k s r c 1 n 1 w w rn 2 .expires 7 X 5 cr no .alive 0")]),
+        Sample(Explain(id: "a"), [ok, now, .array(blocked)]),
+        Sample(
+            Explain(id: "a"),
+            [ok, now, .list(.text("k"), .text("k"), .text("s"), .text("c"), .text("cc"), .text("parent t:p"))]
+        ),
         Sample(
             Find(kinds: [], states: [], order: .oldestFirst, limit: 1, cursor: nil),
             [ok, now, .text(""), .list(row)]
@@ -146,8 +174,42 @@ private let samples: [Sample] = {
             Belay.Stream(start: .after(TrackerEvent.Position(entry: "1-0", place: 0)), limit: 2),
             [ok, now, .integer(1), .list(entry)]
         ),
+        Sample(Clear(finishedOnly: true), [ok, now, .integer(1), .integer(500)]),
+        Sample(Fleet(limit: 1), [ok, now, .list(.words("w b 1 off 1 freq 5 drift 7 v 8 sw_ver 5 active 9"))]),
+        Sample(
+            ForeignOne(uuid: "a"),
+            [
+                ok, now,
+                .list(.text("a"), .text("s"), .text("STARTED"), .text("m"), .text("1 2"), .text("l"), .text("5")),
+                .words("b c"),
+            ]
+        ),
+        Sample(
+            ForeignMany(filter: .all, limit: 1),
+            [
+                ok, now, .text("5 a"),
+                .list(.list(.text("a"), .text("s"), .text("X"), .text("m"), .text("1 2"), .text("l"), .text("5"))),
+            ]
+        ),
+        Sample(
+            ForeignCount(),
+            [
+                ok, now, .integer(1), .text("5"), .text("3"), .list(.text("STARTED"), .integer(1)),
+                .list(.text("n"), .integer(1)),
+            ]
+        ),
+        Sample(
+            Ingest(events: [try! CeleryEvent(type: "task-sent", uuid: "a", timestamp: Timestamp(microseconds: 1))]),
+            [ok, now, .integer(1), .integer(0)]
+        ),
         Sample(Workers(limit: 1), [ok, now, .list(.words("w 1 2 3 9 5 6 7 8 9 s 11 k"))]),
-        Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8 1 1")), .integer(2)]),
+        Sample(
+            Parents(id: "a"),
+            [ok, now, .integer(2), .list(.words("t:b s result t/x"), .words("g:c j - -"))]
+        ),
+        Sample(Prioritise(ids: ["a", "b"], priority: 9, actor: "op"), [ok, now, .words("OK s")]),
+        Sample(Tags(tags: ["x"]), [ok, now, .list(.words("1 2 3 4 5 6 7 8"))]),
+        Sample(Stats(), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8 1 1 1 0")), .integer(2), .integer(1)]),
     ]
 }()
 
@@ -160,7 +222,7 @@ struct DecodingTests {
             #expect(!mustFail, "\(sample.name) accepted \(elements)")
         } catch let error as TrackerError {
             let codes: [TrackerError.Code] = [
-                .protocolViolation, .tooLarge, .unknownKind, .kindConflict, .full, .invalidArgument,
+                .protocolViolation, .tooLarge, .unknownKind, .unknownParent, .kindConflict, .full, .invalidArgument,
             ]
             #expect(codes.contains(error.code), "\(sample.name) threw \(error) for \(elements)")
             if mustFail { #expect(error.code == .protocolViolation) }
@@ -187,7 +249,7 @@ struct DecodingTests {
             "define": 2, "progress": 1, "open": 1, "destroy": 1, "log": 1, "save": 1, "beat": 1, "gate": 1,
         ]
         // A word alone is all that some refusals need.
-        let isWordAlone = sample.good.first == .text("PAUSED")
+        let isWordAlone = sample.good.first == .text("PAUSED") || sample.good.first == .text("BLOCKED")
         let needed = sample.good.count - (isWordAlone ? 1 : unread[sample.name] ?? 0)
         for count in 1..<sample.good.count {
             Self.survives(sample, Array(sample.good.prefix(count)), mustFail: count < needed && needed > 1)
@@ -225,12 +287,65 @@ struct DecodingTests {
             for sample in [Sample(enqueue, []), Sample(complete, []), Sample(failing, [])] {
                 Self.survives(sample, [.text("TOO_LARGE"), now, .integer(place), .text("9")], mustFail: true)
             }
-            Self.survives(Sample(enqueue, []), [ok, now, .list(.integer(place)), .list()], mustFail: true)
+            Self.survives(
+                Sample(enqueue, []),
+                [ok, now, .list(.integer(place)), .list(), .list(), .list()],
+                mustFail: true
+            )
             let full = RedisReply.list(.integer(place), .integer(5))
-            Self.survives(Sample(enqueue, []), [ok, now, .list(), full], mustFail: true)
+            Self.survives(Sample(enqueue, []), [ok, now, .list(), full, .list(), .list()], mustFail: true)
+            let repeated = RedisReply.list(.integer(place), .text("b"))
+            Self.survives(Sample(enqueue, []), [ok, now, .list(), .list(), repeated, .list()], mustFail: true)
+            let reused = RedisReply.list(.integer(place))
+            Self.survives(Sample(enqueue, []), [ok, now, .list(), .list(), .list(), reused], mustFail: true)
+            Self.survives(
+                Sample(enqueue, []),
+                [.text("UNKNOWN_PARENT"), now, .integer(place), .text("t:p")],
+                mustFail: true
+            )
             let exceptions = RedisReply.list(.list(.integer(place), .text("STALE")))
             Self.survives(Sample(complete, []), [ok, now, exceptions], mustFail: true)
             Self.survives(Sample(Renew(items: [(handle, .seconds(1))]), []), [ok, now, exceptions], mustFail: true)
+        }
+    }
+
+    @Test("that tells of too few or too many tasks, tags or parts is a protocol error")
+    func counts() {
+        let answers: [(Sample, [RedisReply])] = [
+            (Sample(Tags(tags: ["x", "y"]), []), [ok, now, .list(.words("1 2 3 4 5 6 7 8"))]),
+            (Sample(Tags(tags: ["x"]), []), [ok, now, .list(.words("1 2 3 4 5 6 7"))]),
+            (Sample(Parents(id: "a"), []), [ok, now, .integer(1), .list(.words("t:b s result"))]),
+            (Sample(Parents(id: "a"), []), [ok, now, .integer(1), .list(.words("b s result t/x"))]),
+            (Sample(Parents(id: "a"), []), [ok, now, .integer(1), .list(.words("t:b z result t/x"))]),
+            (Sample(Stats(), []), [ok, now, .list(.words("k 1 1 1 1 1 1 7 8 1 1")), .integer(2), .integer(0)]),
+            (
+                Sample(Delete(targets: .tasks(["a", "b"]), force: true), []),
+                [ok, now, .list(.text("DELETED")), .integer(0)]
+            ),
+            (
+                Sample(Retry(targets: .tasks(["a"]), budget: .fresh, actor: "op"), []),
+                [ok, now, .list(.text("READY"), .text("READY")), .integer(0)]
+            ),
+            (
+                Sample(Cancel(targets: .tasks([]), reason: "", actor: "op"), []),
+                [ok, now, .list(.text("CANCELLED")), .integer(0), .integer(0)]
+            ),
+        ]
+        for (sample, answer) in answers { Self.survives(sample, answer, mustFail: true) }
+    }
+
+    @Test("of a parent that is not known names it and the child, and says that nothing was done")
+    func unknownParent() {
+        let item = Enqueue.Item(id: "a", kind: 0, due: .now, priority: 5, payload: .empty, attempts: nil, trace: [:])
+        let enqueue = Enqueue(nonce: nil, actor: "op", kinds: [("k", nil)], items: [item], payloadLimit: 9)
+        #expect {
+            try enqueue.decode(
+                ScriptReply(.list(.text("UNKNOWN_PARENT"), now, .integer(1), .text("g:lost")), of: "enqueue")
+            )
+        } throws: {
+            let error = $0 as? TrackerError
+            return error?.code == .unknownParent && error?.message.contains("lost") == true
+                && error?.message.contains("“a”") == true && error?.outcome == .nothing
         }
     }
 

@@ -18,9 +18,14 @@ struct LimitsTests {
             Complete(items: handles.map { ($0, .empty) }, payloadLimit: 1),
             Fail(items: handles.map { Fail.Item(handle: $0, failure: failure, disposition: .retry()) }),
             Release(handles: handles), SnoozeTasks(items: handles.map { ($0, .zero) }),
-            Cancel(ids: ids, reason: "", actor: "op"), Retry(ids: ids, budget: .fresh, actor: "op"),
+            Cancel(targets: .tasks(ids), reason: "", actor: "op"),
+            Cancel(targets: .tag("g", [.ready], limit: count), reason: "", actor: "op"),
+            Retry(targets: .tasks(ids), budget: .fresh, actor: "op"),
+            Retry(targets: .tag("g", [.cancelled], limit: count), budget: .fresh, actor: "op"),
             Pause(.tasks(ids), actor: "op", message: ""), Resume(.tasks(ids), actor: "op", message: ""),
-            Ignore(ids: ids, actor: "op", message: ""), Delete(ids: ids, force: true),
+            Ignore(ids: ids, actor: "op", message: ""), Delete(targets: .tasks(ids), force: true),
+            Delete(targets: .tag("g", [.ready], limit: count), force: true),
+            Prioritise(ids: ids, priority: 5, actor: "op"),
             Undefine(kind: "k", force: true, limit: count), Reap(limit: count), Purge(limit: count), Get(ids: ids),
             Find(kinds: [], states: [], order: .newestFirst, limit: count, cursor: nil),
             Peek(kinds: ["k"], limit: count, order: .due, scheduled: true),
@@ -76,7 +81,7 @@ struct LimitsTests {
                 Resume(.tasks(["a"]), actor: "op", message: message), Ignore(ids: ["a"], actor: "op", message: message),
                 Log(id: "a", actor: "op", nonce: "n", message: message),
                 Log(id: "a", handle: Self.handle, actor: "op", nonce: "n", message: message),
-                Retry(ids: ["a"], budget: .fresh, actor: "op", message: message),
+                Retry(targets: .tasks(["a"]), budget: .fresh, actor: "op", message: message),
                 Enqueue(
                     nonce: nil,
                     actor: "op",
@@ -100,6 +105,143 @@ struct LimitsTests {
         for verb in verbs("a\n\tb") + verbs("") + verbs(String(repeating: "é", count: 512)) { try verb.validate() }
         for text in [String(repeating: "x", count: 1025), "\r", "\0", "\u{1b}", "\u{85}"] {
             for verb in verbs(text) { NamesTests.refused(["message", "at most 1024 bytes"]) { try verb.validate() } }
+        }
+    }
+
+    private static func enqueue(_ wishes: Enqueue.Wishes) -> Enqueue {
+        let item = Enqueue.Item(
+            id: "a",
+            kind: 0,
+            due: .now,
+            priority: 5,
+            payload: .empty,
+            attempts: nil,
+            trace: [:],
+            wishes: wishes
+        )
+        return Enqueue(nonce: nil, actor: "op", kinds: [], items: [item], payloadLimit: 1)
+    }
+
+    @Test("of a tag is 62 bytes of its alphabet, beginning with a letter or digit")
+    func tags() throws {
+        for text in ["a", "0", "A.b_c:d/e@f-g", String(repeating: "x", count: 62)] {
+            #expect(try TaskTag(text).description == text)
+        }
+        for text in ["", "-a", ".a", ":a", "a b", "a\n", "é", "a,b", "a\"", "a*", String(repeating: "x", count: 63)] {
+            NamesTests.refused(["tag", "1 to 62"]) { _ = try TaskTag(text) }
+        }
+    }
+
+    @Test("of a task's tags is 8, each once, and names the task")
+    func tagsOfTask() throws {
+        var wishes = Enqueue.Wishes()
+        wishes.tags = (1...8).map { TaskTag(trusted: "t\($0)") }
+        try Self.enqueue(wishes).validate()
+        for tags in [wishes.tags + ["t9"], ["x", "x"]] as [[TaskTag]] {
+            wishes.tags = tags
+            NamesTests.refused(["tags of task a", "at most 8, each once"]) { try Self.enqueue(wishes).validate() }
+        }
+    }
+
+    @Test("of a task's parents is 100, each once and not itself, and tags that it has not")
+    func parents() throws {
+        func wishes(_ dependencies: Dependencies, tags: [TaskTag] = []) -> Enqueue.Wishes {
+            var wishes = Enqueue.Wishes()
+            (wishes.dependencies, wishes.tags) = (dependencies, tags)
+            return wishes
+        }
+        let many = (0...100).map { Dependencies.Parent.task(TaskID(trusted: "p\($0)")) }
+        try Self.enqueue(wishes(Dependencies(Array(many.prefix(100))), tags: ["x"])).validate()
+        try Self.enqueue(wishes(.after(tag: "a"))).validate()
+        for count in [0, 101] {
+            NamesTests.refused(["number of parents", "“\(count)”", "1 to 100"]) {
+                try Self.enqueue(wishes(Dependencies(Array(many.prefix(count))))).validate()
+            }
+        }
+        NamesTests.refused(["parents", "t:b, t:b", "each parent once"]) {
+            try Self.enqueue(wishes(.after("b", "b"))).validate()
+        }
+        NamesTests.refused(["parent of task a", "itself"]) { try Self.enqueue(wishes(.after("b", "a"))).validate() }
+        NamesTests.refused(["parent of task a", "tags that it has not"]) {
+            try Self.enqueue(wishes(.after(tag: "x"), tags: ["x"])).validate()
+        }
+        for share in [0, -0.5, 1.0001, .nan, .infinity] {
+            NamesTests.refused(["share of the parents", "above 0 to 1"]) {
+                try Self.enqueue(wishes(.after("b", quorum: .share(share)))).validate()
+            }
+        }
+    }
+
+    @Test("of a share of parents is rounded up, and at least one")
+    func shares() {
+        func needed(_ count: Int, _ quorum: Dependencies.Quorum) -> Int {
+            Dependencies((0..<count).map { .task(TaskID(trusted: "p\($0)")) }, quorum: quorum).needed
+        }
+        #expect([needed(3, .all), needed(3, .any), needed(1, .all)] == [3, 1, 1])
+        #expect([needed(3, .share(0.5)), needed(4, .share(0.5)), needed(100, .share(0.001))] == [2, 2, 1])
+        #expect(
+            [needed(3, .share(1)), needed(10, .share(0.1)), needed(10, .share(0.3)), needed(10, .share(0.7))] == [
+                3, 1, 3, 7,
+            ]
+        )
+    }
+
+    @Test("of an expiry is that of a delay, or a moment from 1970 to 2100; of a window it is 3,650 days")
+    func expiries() throws {
+        func wishes(_ expires: Enqueue.Due) -> Enqueue.Wishes {
+            var wishes = Enqueue.Wishes()
+            wishes.expires = expires
+            return wishes
+        }
+        for good in [Enqueue.Due.after(.zero), .after(.seconds(3650 * 86_400)), .at(Timestamp(microseconds: 0))] {
+            try Self.enqueue(wishes(good)).validate()
+        }
+        for delay in [Duration.microseconds(-1), .seconds(3650 * 86_400 + 1)] {
+            NamesTests.refused(["expiry", "0 s to 3,650 days"]) { try Self.enqueue(wishes(.after(delay))).validate() }
+        }
+        for moment in [-1, 4_102_444_800_000_001] {
+            NamesTests.refused(["expiry", "from 1970 to 2100"]) {
+                try Self.enqueue(wishes(.at(Timestamp(microseconds: moment)))).validate()
+            }
+        }
+        var unique = Enqueue.Wishes()
+        for window in [Duration.zero, .seconds(3650 * 86_400 + 1)] {
+            unique.unique = Uniqueness(window: window)
+            NamesTests.refused(["window of uniqueness", "1 µs to 3,650 days"]) { try Self.enqueue(unique).validate() }
+        }
+        unique.unique = Uniqueness(states: [])
+        NamesTests.refused(["states of uniqueness", "at least one"]) { try Self.enqueue(unique).validate() }
+    }
+
+    @Test("that two options contradict is told with both")
+    func contradictions() throws {
+        let moment = Timestamp(microseconds: 1)
+        NamesTests.refused(["expiry after 1.0 seconds", "\(moment)", "one of the two"]) {
+            _ = try EnqueueOptions(expiresAfter: .seconds(1), expiresAt: moment).wishes()
+        }
+        NamesTests.refused(["reuse", "an id of your own"]) { _ = try EnqueueOptions(reuse: true).wishes() }
+        #expect(try EnqueueOptions(id: "a").wishes() == nil, "a plain task asks for nothing more")
+    }
+
+    @Test("of a signal is 1 to 64")
+    func signals() throws {
+        func cancel(_ signal: Int?) -> Cancel {
+            Cancel(targets: .tasks(["a"]), reason: "", signal: signal, actor: "op")
+        }
+        for signal in [nil, 1, 64] { try cancel(signal).validate() }
+        for signal in [0, 65, -9] {
+            NamesTests.refused(["signal", "“\(signal)”", "1 to 64"]) { try cancel(signal).validate() }
+        }
+    }
+
+    @Test("of the tags in one query is 100")
+    func tagQueries() throws {
+        let tags = (0...100).map { TaskTag(trusted: "t\($0)") }
+        try Tags(tags: Array(tags.prefix(100))).validate()
+        for count in [0, 101] {
+            NamesTests.refused(["number of tags", "“\(count)”", "1 to 100"]) {
+                try Tags(tags: Array(tags.prefix(count))).validate()
+            }
         }
     }
 
@@ -185,6 +327,13 @@ struct LimitsTests {
         #expect(Limits.timeout == .milliseconds(50) ... .seconds(3650 * 86_400))
         #expect(Limits.queueLimit == 1...1_000_000_000)
         #expect(Limits.beatInterval == .seconds(1) ... .seconds(3600))
+        #expect([Limits.foreignTasks, Limits.foreignWorkers, Limits.foreignStates] == [10_000, 5000, 100])
+        #expect(
+            [Limits.foreignTextBytes, Limits.foreignTracebackBytes, Limits.foreignFieldBytes] == [1024, 4096, 256]
+        )
+        #expect([Limits.tagBytes, Limits.tags, Limits.tagsPerQuery] == [62, 8, 100])
+        #expect([Limits.parents, Limits.childrenPerCall] == [100, 200])
+        #expect(Limits.signals == 1...64)
         #expect([Limits.batch, Limits.kinds, Limits.kindsPerClaim, Limits.attemptsRemembered] == [500, 1000, 100, 20])
     }
 

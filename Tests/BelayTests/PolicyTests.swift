@@ -23,6 +23,9 @@ struct PolicyTests {
         KindPolicy(timeout: year * 10, queueLimit: 1),
         KindPolicy(queueLimit: 1_000_000_000, whenExhausted: .ignored),
         KindPolicy(retry: .list([.zero]), whenExhausted: .ignored),
+        KindPolicy(softTimeout: .milliseconds(10)),
+        KindPolicy(timeout: .milliseconds(50), softTimeout: .microseconds(49_999)),
+        KindPolicy(timeout: year * 10, softTimeout: year * 9, queueLimit: 7, whenExhausted: .ignored),
     ]
 
     static let bad: [(policy: KindPolicy, word: String)] = [
@@ -55,6 +58,9 @@ struct PolicyTests {
         (KindPolicy(timeout: .zero), "timeout"),
         (KindPolicy(timeout: .microseconds(49_999)), "timeout"),
         (KindPolicy(timeout: year * 10 + .microseconds(1)), "timeout"),
+        (KindPolicy(softTimeout: .zero), "soft timeout"),
+        (KindPolicy(softTimeout: .microseconds(9_999)), "soft timeout"),
+        (KindPolicy(softTimeout: year * 10 + .microseconds(1)), "soft timeout"),
         (KindPolicy(queueLimit: 0), "queue limit"),
         (KindPolicy(queueLimit: -1), "queue limit"),
         (KindPolicy(queueLimit: 1_000_000_001), "queue limit"),
@@ -64,13 +70,22 @@ struct PolicyTests {
     func roundTrip(policy: KindPolicy) throws {
         try policy.validate()
         let text = PolicyText.encode(policy)
-        #expect(text.split(separator: " ").count == 13)
+        #expect(text.split(separator: " ").count == (policy.softTimeout == nil ? 13 : 14))
         #expect(try PolicyText.decode(text) == policy)
     }
 
     @Test("past a limit is refused, naming what and what is allowed", arguments: bad)
     func refused(policy: KindPolicy, word: String) {
         NamesTests.refused([word]) { try policy.validate() }
+    }
+
+    @Test("whose attempts are to stop when or after they are taken back is refused, naming both times")
+    func contradiction() {
+        for soft in [Duration.seconds(30), .seconds(31)] {
+            NamesTests.refused(["soft timeout", "\(soft)", "less than the timeout, \(Duration.seconds(30))"]) {
+                try KindPolicy(timeout: .seconds(30), softTimeout: soft).validate()
+            }
+        }
     }
 
     @Test(
@@ -89,6 +104,10 @@ struct PolicyTests {
                 ),
                 "30000000 5 l 0 0 1000 1000 0 2592000000000 0,7 0 0 n"
             ),
+            (
+                KindPolicy(timeout: .seconds(9), softTimeout: .seconds(8)),
+                "30000000 5 e 1000000 3600000000 2000 100 604800000000 2592000000000 - 9000000 0 x 8000000"
+            ),
         ]
     )
     func text(policy: KindPolicy, text: String) { #expect(PolicyText.encode(policy) == text) }
@@ -97,6 +116,7 @@ struct PolicyTests {
     func older() throws {
         let text = "30000000 5 e 1000000 3600000000 2000 100 604800000000 2592000000000 -"
         #expect(try PolicyText.decode(text) == .default)
+        #expect(try PolicyText.decode(text + " 9000000 7 n").softTimeout == nil, "so were those of thirteen")
         let list = "30000000 5 l 0 0 1000 0 604800000000 2592000000000 0,7"
         #expect(try PolicyText.decode(list) == KindPolicy(retry: .list([.zero, .microseconds(7)])))
     }
@@ -108,7 +128,8 @@ struct PolicyTests {
             "30000000 5 l 0 0 1000 0 0 0 -", "30000000 5 l 0 0 1000 0 0 0 1,x", "30000000 5 e 1 1 1 1 1 -1 -",
             "30000000 5 e 1 1 1 1 1 1 - 0", "30000000 5 e 1 1 1 1 1 1 - 0 0", "30000000 5 e 1 1 1 1 1 1 - 0 0 y",
             "30000000 5 e 1 1 1 1 1 1 - x 0 x", "30000000 5 e 1 1 1 1 1 1 - 0 -1 x",
-            "30000000 5 e 1 1 1 1 1 1 - 0 0 x 0",
+            "30000000 5 e 1 1 1 1 1 1 - 0 0 x -1", "30000000 5 e 1 1 1 1 1 1 - 0 0 x y",
+            "30000000 5 e 1 1 1 1 1 1 - 0 0 x 1 1",
         ]
     )
     func malformed(text: String) {

@@ -6,8 +6,10 @@ import Testing
 struct StatusTests {
     @Test("has the code and the name of abstract_tracker, and those of Belay beyond")
     func codes() {
-        #expect(StatusCode.allCodes == [0, 10, 20, 30, 40, 50, 60, 70])
-        let names = ["pending", "inProgress", "failed", "exhausted", "succeeded", "ignored", "paused", "cancelled"]
+        #expect(StatusCode.allCodes == [0, 10, 20, 30, 40, 50, 60, 70, 80])
+        let names = [
+            "pending", "inProgress", "failed", "exhausted", "succeeded", "ignored", "paused", "cancelled", "blocked",
+        ]
         #expect(StatusCode.allNames == names)
         for (name, code) in zip(StatusCode.allNames, StatusCode.allCodes) {
             #expect(StatusCode(name: name)?.rawValue == code)
@@ -27,7 +29,7 @@ struct StatusTests {
         #expect(record.status == .failed)
         let states: [TaskState: StatusCode] = [
             .running: .inProgress, .paused: .paused, .succeeded: .succeeded, .exhausted: .exhausted,
-            .cancelled: .cancelled, .ignored: .ignored,
+            .cancelled: .cancelled, .ignored: .ignored, .blocked: .blocked,
         ]
         #expect(states.count == TaskState.allCases.count - 1)
         for (state, status) in states {
@@ -45,7 +47,7 @@ struct StatusTests {
     @Test("has letters of its own in records, a paused task one more while its holder keeps the lock")
     func letters() {
         let all = TaskState.allCases.map(\.letters).joined()
-        #expect(Set(all).count == 8 && all.count == 8)
+        #expect(Set(all).count == 9 && all.count == 9)
         for state in TaskState.allCases {
             for letter in state.letters { #expect(TaskState(letter: String(letter)) == state) }
         }

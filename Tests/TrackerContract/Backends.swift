@@ -42,6 +42,39 @@ extension Tracker {
         #expect(try await enqueue([NewTask(kind, payload: payload, options: options)]) == [.created(id)])
     }
 
+    /// Creates tasks, all of them in one call.
+    func add(_ tasks: NewTask...) async throws {
+        #expect(try await enqueue(tasks) == tasks.compactMap(\.options.id).map { .created($0) })
+    }
+
+    /// The request that creates tasks, to be sent more than once.
+    func request(_ tasks: NewTask...) async throws -> Enqueue {
+        var prepared: [PreparedTask] = []
+        for task in tasks { prepared.append(try await prepare(task, policy: nil, trace: [:])) }
+        return try await request(for: prepared, nonce: "nonce", message: "")
+    }
+
+    /// Ends a task that is ready or blocked: deletes it where the state is nil.
+    func end(_ id: TaskID, as state: TaskState?) async throws {
+        switch state {
+        case .succeeded?: #expect(try await complete(take(id).handle) == .accepted)
+        case .exhausted?:
+            let failure = TaskFailure(type: "e", message: "m")
+            #expect(try await fail(take(id).handle, failure, .exhaust) == .exhausted)
+        case .cancelled?: #expect(try await cancel([id], reason: "no") == [.cancelled])
+        case .ignored?: #expect(try await ignore([id]) == [.done(.ignored)])
+        case nil: #expect(try await delete([id]) == [.deleted])
+        case let state?: Issue.record("\(state) is no end")
+        }
+    }
+
+    /// The names of the events of tasks so far, with task and detail.
+    func told(_ names: Set<TrackerEvent.Name>) async throws -> [String] {
+        try await events(from: .oldest).events.filter { names.contains($0.name) }.map { event in
+            "\(event.name) \(event.task?.description ?? "-")" + (event.detail.isEmpty ? "" : " \(event.detail)")
+        }
+    }
+
     /// Takes the lock of a task that can be had.
     func take(_ id: TaskID, options: AcquireOptions = []) async throws -> Claim {
         switch try await claim(id, options: options) {
@@ -57,6 +90,17 @@ extension Tracker {
 
     /// Where a task stands; nil when there is none.
     func state(of id: TaskID) async throws -> TaskState? { try await get(id)?.state }
+}
+
+/// A task of the kind `mail`, or of another that is defined.
+func new(
+    _ id: TaskID,
+    _ kind: KindName = mail,
+    tags: [TaskTag] = [],
+    after: Dependencies? = nil,
+    unique: Uniqueness? = nil
+) -> NewTask {
+    NewTask(kind, options: EnqueueOptions(id: id, tags: tags, after: after, unique: unique))
 }
 
 private struct Refused: Error {

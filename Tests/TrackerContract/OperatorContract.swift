@@ -66,6 +66,21 @@ struct OperatorContract {
         }
     }
 
+    @Test("fences grow although a task is run again in the same moment", arguments: TestedBackend.allCases)
+    func fenceOfRetry(backend: TestedBackend) async throws {
+        try await backend.run { tracker, _ in
+            try await tracker.add("a")
+            var fence = 0
+            for _ in 1...3 {
+                let claim = try #require(try await tracker.claim([mail]).first)
+                #expect(claim.fence > fence)
+                fence = claim.fence
+                #expect(try await tracker.complete(claim.handle) == .accepted)
+                #expect(try await tracker.retry(["a"]) == [.ready])
+            }
+        }
+    }
+
     @Test("a retry that keeps the count gives one more attempt", arguments: TestedBackend.allCases)
     func retryKept(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(attempts: 1, retry: .fixed(.zero))) { tracker, _ in

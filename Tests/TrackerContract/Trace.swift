@@ -67,7 +67,8 @@ struct Step: Sendable, CustomStringConvertible {
         do throws(TrackerError) {
             let answer = try await backend.perform(verb)
             if let answer = answer as? Enqueue.Response {
-                return "\(answer.duplicates.sorted()) \(answer.full.sorted { $0.key < $1.key })"
+                return "\(answer.duplicates.sorted()) \(answer.full.sorted { $0.key < $1.key }) "
+                    + "\(answer.repeated.sorted { $0.key < $1.key }) \(answer.reused.sorted())"
             }
             if answer is Explanation? {
                 // A reason's own text leaves out and rounds.
@@ -121,15 +122,19 @@ enum Trace {
         }
     }
 
-    /// Leaves out every step without which the difference stays.
+    /// Leaves out every step without which the difference stays, many at a time first.
     static func shrink(_ difference: Difference) async throws -> Difference {
         var smallest = difference
-        var place = 0
-        while place < smallest.steps.count - 1 {
-            var fewer = smallest.steps
-            fewer.remove(at: place)
-            if let still = try await run(fewer).difference { smallest = still } else { place += 1 }
+        var width = max(1, difference.steps.count / 2)
+        while true {
+            var place = 0
+            while place < smallest.steps.count - 1 {
+                var fewer = smallest.steps
+                fewer.removeSubrange(place..<min(place + width, fewer.count - 1))
+                if let still = try await run(fewer).difference { smallest = still } else { place += width }
+            }
+            if width == 1 { return smallest }
+            width /= 2
         }
-        return smallest
     }
 }

@@ -17,7 +17,8 @@ struct TraceGenerator {
     /// What was sent so far, with what it does to the model.
     private var sent: [(step: Step, apply: (inout InMemoryState, Timestamp) -> Void)] = []
 
-    static let ids: [TaskID] = ["a", "b", "mail#c", "ü", "task-with-a-longer-id", "{f}:0"]
+    static let ids: [TaskID] = ["a", "b", "mail#c", "ü", "task-with-a-longer-id", "{f}:0", "d", "e"]
+    static let tags: [TaskTag] = ["flow:1", "x", "7@a/b"]
     static let kinds: [KindName] = ["mail", "thumb:1", "Zip"]
     static let workers = (1...4).map { WorkerName(host: "host", pid: Int32($0), nonce: "w") }
 
@@ -46,7 +47,7 @@ struct TraceGenerator {
         return try? model.apply(verb, now: now)
     }
 
-    private mutating func move(_ duration: Duration) {
+    mutating func move(_ duration: Duration) {
         steps.append(.move(duration))
         now = now + duration
     }
@@ -58,11 +59,12 @@ struct TraceGenerator {
     /// Every sort of step as often as its share.
     private static let menu: [RandomStep] = {
         let shares: [(Int, RandomStep)] = [
-            (14, { $0.enqueue() }), (14, { $0.claim() }), (9, { $0.acquire() }), (6, { $0.renew() }),
+            (20, { $0.enqueue() }), (14, { $0.claim() }), (9, { $0.acquire() }), (6, { $0.renew() }),
             (2, { $0.progress() }), (6, { $0.complete() }), (9, { $0.fail() }), (4, { $0.giveBack() }),
             (7, { $0.shiftHeld() }), (8, { $0.shift() }), (4, { $0.save() }), (3, { $0.log() }),
-            (4, { $0.cancel() }), (5, { $0.retry() }), (2, { $0.delete() }), (1, { $0.undefine() }),
-            (4, { $0.reap() }), (2, { $0.purge() }), (2, { $0.define() }), (3, { $0.gate() }), (3, { $0.beat() }),
+            (4, { $0.cancel() }), (5, { $0.retry() }), (6, { $0.delete() }), (1, { $0.undefine() }),
+            (4, { $0.reap() }), (2, { $0.prioritise() }), (2, { $0.purge() }), (2, { $0.define() }), (3, { $0.gate() }),
+            (3, { $0.beat() }),
             (6, { $0.again() }), (5, { $0.query() }), (9, { $0.moveClock() }),
             (1, { if $0.random.chance(4) { $0.destroy() } }),
         ]
@@ -132,7 +134,7 @@ struct TraceGenerator {
     }
 
     private mutating func query() {
-        switch random.below(8) {
+        switch random.below(10) {
         case 0:
             send(
                 Peek(
@@ -147,6 +149,8 @@ struct TraceGenerator {
         case 3: send(Logs(id: random.pick(Self.ids)))
         case 4: send(Workers(limit: random.pick([1, 2, 500])))
         case 5: send(Explain(id: random.pick(Self.ids)))
+        case 6: send(Parents(id: random.pick(Self.ids)))
+        case 7: send(Tags(tags: Array(Self.tags.shuffled(using: &random).prefix(2))))
         default: find()
         }
     }
@@ -160,7 +164,10 @@ struct TraceGenerator {
             order: random.pick(FindOrder.allCases),
             limit: random.pick([1, 2, 3]),
             cursor: random.chance(10)
-                ? random.pick(["nonsense", "q 1", "z 1 a", "q -1 a", "q 99999999999999999999 a"]) : nil
+                ? random.pick(["nonsense", "q 1", "z 1 a", "q -1 a", "q 99999999999999999999 a"]) : nil,
+            tag: random.chance(3) ? random.pick(Self.tags) : nil,
+            worker: random.chance(6) ? random.pick(Self.workers).description : nil,
+            created: random.chance(6) ? now + .seconds(-random.below(60))..<now + .seconds(random.below(2)) : nil
         )
         if !searches.isEmpty, random.chance(2) {
             let search = random.pick(searches)
@@ -194,6 +201,8 @@ struct TraceGenerator {
         send(Reap(limit: random.pick([1, 2, 10]), estimatedNow: estimate()))
     }
 
+    mutating func lookAtEvents() { steps.append(.events) }
+
     /// Every query on everything.
     private mutating func lookAtAll() {
         send(Get(ids: Self.ids))
@@ -201,7 +210,9 @@ struct TraceGenerator {
             send(Attempts(id: id))
             send(Logs(id: id))
             send(Explain(id: id))
+            send(Parents(id: id))
         }
+        send(Tags(tags: Self.tags))
         send(Workers(limit: 100))
         steps.append(.events)
         send(Stats())

@@ -36,6 +36,39 @@ extension TraceGenerator {
         }
     }
 
+    mutating func wishes() -> Enqueue.Wishes {
+        var wishes = Enqueue.Wishes()
+        wishes.tags = random.chance(2) ? [] : Array(Self.tags.shuffled(using: &random).prefix(1 + random.below(2)))
+        if random.chance(2) { wishes.dependencies = dependencies(without: wishes.tags) }
+        if random.chance(4) { wishes.expires = due() }
+        if random.chance(2) { wishes.unique = uniqueness() }
+        wishes.reuse = random.chance(6)
+        return wishes
+    }
+
+    private mutating func dependencies(without tags: [TaskTag]) -> Dependencies {
+        let all: [Dependencies.Parent] =
+            Self.ids.map { .task($0) } + Self.tags.filter { !tags.contains($0) }.map { .tag($0) }
+        return Dependencies(
+            Array(all.shuffled(using: &random).prefix(random.pick([1, 1, 2, 3]))),
+            condition: random.pick(Dependencies.Condition.allCases),
+            quorum: random.pick([.all, .all, .any, .share(0.5)])
+        )
+    }
+
+    private mutating func uniqueness() -> Uniqueness {
+        let states: [Set<TaskState>] = [
+            [.ready, .blocked, .running, .paused, .succeeded], [.running, .succeeded], [.running], [.paused, .running],
+            Set(TaskState.allCases),
+        ]
+        return Uniqueness(
+            key: random.pick(["one", "two"]),
+            states: random.pick(states),
+            window: random.pick([nil, nil, .microseconds(1), .seconds(30)]),
+            later: random.pick(Uniqueness.Later.allCases)
+        )
+    }
+
     mutating func estimate() -> Timestamp? {
         random.chance(3) ? nil : random.chance(12) ? now + .seconds(random.pick([-10, -11, -60])) : now
     }
@@ -62,6 +95,7 @@ extension TraceGenerator {
             keepSucceeded: random.pick([nil, .seconds(20), .seconds(86_400)]),
             keepOther: random.pick([nil, .seconds(20), .seconds(86_400)]),
             timeout: random.pick([nil, nil, .milliseconds(700), .seconds(5), .seconds(30)]),
+            softTimeout: random.pick([nil, nil, .milliseconds(300)]),
             queueLimit: random.pick([nil, nil, 1, 2, 3]),
             whenExhausted: random.pick([.exhausted, .exhausted, .ignored])
         )

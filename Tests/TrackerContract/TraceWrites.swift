@@ -15,7 +15,8 @@ extension TraceGenerator {
                 priority: random.pick([5, 5, 0, 9, 4]),
                 payload: body(),
                 attempts: random.chance(4) ? random.pick([1, 2]) : nil,
-                trace: random.chance(4) ? ["traceparent": "00-1=2-3"] : [:]
+                trace: random.chance(4) ? ["traceparent": "00-1=2-3"] : [:],
+                wishes: random.chance(2) ? nil : wishes()
             )
         }
         send(
@@ -96,14 +97,29 @@ extension TraceGenerator {
         send(Log(id: handle?.id ?? id, handle: handle, actor: "bob", nonce: "m\(random.below(6))", message: message()))
     }
 
-    mutating func cancel() { send(Cancel(ids: someIDs(), reason: random.pick(["", "because"]), actor: "bob")) }
+    mutating func cancel() {
+        let (targets, reason) = (someTargets(TaskState.unfinished), random.pick(["", "because"]))
+        send(Cancel(targets: targets, reason: reason, signal: random.pick([nil, nil, 9, 15]), actor: "bob"))
+    }
 
     mutating func retry() {
         let budget: RetryBudget = random.pick([.fresh, .kept])
-        send(Retry(ids: someIDs(), budget: budget, force: random.chance(3), actor: "bob", message: message()))
+        let targets = someTargets(TaskState.allCases)
+        send(Retry(targets: targets, budget: budget, force: random.chance(3), actor: "bob", message: message()))
     }
 
-    mutating func delete() { send(Delete(ids: someIDs(), force: random.chance(3))) }
+    mutating func delete() { send(Delete(targets: someTargets(TaskState.allCases), force: random.chance(3))) }
+
+    mutating func prioritise() {
+        send(Prioritise(ids: someIDs(), priority: random.pick([5, 0, 9, 4]), actor: "bob"))
+    }
+
+    /// Tasks, or those of a tag in some states.
+    private mutating func someTargets(_ states: [TaskState]) -> TaskTargets {
+        if !random.chance(3) { return .tasks(someIDs()) }
+        let some = Array(states.shuffled(using: &random).prefix(1 + random.below(states.count)))
+        return .tag(random.pick(Self.tags), some, limit: random.pick([1, 2, 500]), passed: random.pick([0, 0, 1, 2]))
+    }
 
     mutating func undefine() {
         var verb = Undefine(kind: random.pick(Self.kinds), force: random.chance(2))
@@ -118,14 +134,14 @@ extension TraceGenerator {
     mutating func gate() {
         let kind = random.chance(4) ? nil : random.chance(8) ? "unknown" : random.pick(Self.kinds)
         let message = random.pick(["", "why not", "\u{301}ü 7"])
-        send(Gate(kind: kind, pause: random.chance(2), actor: "bob", message: message))
+        send(Gate(kind: kind, pause: random.chance(3), actor: "bob", message: message))
     }
 
     mutating func beat() {
         send(
             Beat(
                 worker: random.pick(Self.workers),
-                event: random.pick([.online, .heartbeat, .heartbeat, .offline]),
+                event: random.pick([.online, .heartbeat, .heartbeat, .offline, .drained]),
                 interval: random.pick([.seconds(1), .seconds(10), .seconds(3600)]),
                 slots: random.below(9),
                 active: random.below(9),

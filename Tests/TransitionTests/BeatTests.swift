@@ -144,4 +144,17 @@ struct BeatTests {
             #expect(try await f.tracker.workers().first?.name == f.tracker.workerName.description)
         }
     }
+
+    @Test("tells of a worker that left because too much failed by a name of its own, once")
+    func drained() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.send(Beat(.online))
+            f.clock.advance(by: .seconds(1))
+            let events = try await f.events { try await f.twice(Beat(.drained)) }
+            #expect(events == ["worker-drained   by host:1:a"])
+            #expect(try await f.dump().index("k:k") == ["host:1:a": f.now])
+            #expect(try await f.events { try await f.send(Beat(.offline)) } == [], "it has left")
+            #expect(try await f.dump().hash("w:host:1:a")?["alive"] == "\(f.now)")
+        }
+    }
 }

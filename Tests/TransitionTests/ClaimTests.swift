@@ -314,4 +314,24 @@ struct ClaimTests {
             #expect(try await f.dump().changes(since: before) == [])
         }
     }
+
+    @Test("hands over content type, trace and data where there is any, each without the others")
+    func rareFields() async throws {
+        try await TrackerFixture.run { f async throws in
+            let typed = Body(text: "x")
+            let items = [
+                EnqueueTests.item("a"), EnqueueTests.item("b", payload: typed),
+                EnqueueTests.item("c", trace: ["traceparent": "00-1"]), EnqueueTests.item("d"),
+            ]
+            try await f.send(EnqueueTests.verb(items))
+            let saver = try await f.claim("d", token: "s")
+            #expect(try await f.tracker.save(saver.handle, data: Body(text: "data")) == .accepted)
+            try await f.tracker.release([saver.handle])
+            let claims = try await f.twice(f.claimMany(4)).claims
+            #expect(claims.map(\.payload) == [.empty, typed, .empty, .empty])
+            #expect(claims.map(\.trace) == [[:], [:], ["traceparent": "00-1"], [:]])
+            #expect(claims.map(\.data) == [.empty, .empty, .empty, Body(text: "data")])
+            #expect(try await f.dump().record("a")?["L"] == nil)
+        }
+    }
 }

@@ -160,4 +160,16 @@ struct CompleteTests {
             #expect(try await f.dump().changes(since: before) == [])
         }
     }
+
+    @Test("replaces what the holder answered before, whatever its size", arguments: [0, 1, 65, 257], [1, 65, 257])
+    func replacesResponse(before: Int, after: Int) async throws {
+        try await TrackerFixture.run { f async throws in
+            let handle = try await f.running().handle
+            let first = Body(bytes: Array(repeating: 1, count: before), contentType: "a/b")
+            #expect(try await f.tracker.respond(handle, first) == .accepted)
+            let result = Body(bytes: Array(repeating: 2, count: after), contentType: "c/d")
+            #expect(try await f.twice(Self.verb([(handle, result)])) == [.accepted])
+            #expect(try await f.record("a").result == result)
+        }
+    }
 }

@@ -133,6 +133,20 @@ struct DeleteTests {
             #expect(try await f.dump().changes(since: before) == [])
         }
     }
+
+    @Test("leaves nothing of tags, parents, content and expiry")
+    func kin() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue("p")
+            let empty = try await f.dump().keys.keys.sorted()
+            for after in [Dependencies.after("p"), nil] {
+                let unique = Uniqueness(key: "x")
+                try await f.create("a", tags: ["x", "y"], after: after, expires: .after(.seconds(9)), unique: unique)
+                #expect(try await f.send(Delete(ids: ["a"], force: false)) == [.deleted])
+                #expect(try await f.dump().keys.keys.sorted() == empty)
+            }
+        }
+    }
 }
 
 extension EnqueueOutcome {

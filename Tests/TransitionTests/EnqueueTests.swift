@@ -13,7 +13,8 @@ struct EnqueueTests {
         priority: Int = 5,
         payload: Body = .empty,
         attempts: Int? = nil,
-        trace: [String: String] = [:]
+        trace: [String: String] = [:],
+        wishes: Enqueue.Wishes? = nil
     ) -> Enqueue.Item {
         Enqueue.Item(
             id: TaskID(trusted: id),
@@ -22,7 +23,8 @@ struct EnqueueTests {
             priority: priority,
             payload: payload,
             attempts: attempts,
-            trace: trace
+            trace: trace,
+            wishes: wishes
         )
     }
 
@@ -70,7 +72,7 @@ struct EnqueueTests {
             #expect(
                 try await f.dump().record("a") == [
                     "k": "k", "s": "q", "c": "\(f.now)", "d": due, "q": "9", "p": "hello", "ct": "text/plain", "l": "7",
-                    "tr": "x=1",
+                    "tr": "x=1", "L": "y",
                 ]
             )
             #expect(try await f.dump().index("q:9:k") == ["a": f.now + 5_000_000])

@@ -120,4 +120,65 @@ struct FindTests {
             try await f.command("ZREM", "q:5:k", "ghost")
         }
     }
+
+    @Test("finds what a worker had last, and what it does now")
+    func worker() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.enqueue(count: 6)
+            let (mine, other) = (WorkerName(trusted: "me:1:a"), WorkerName(trusted: "me:1:b"))
+            let first = try await f.claim("t1", token: "1", worker: mine)
+            try await f.tracker.complete(first.handle)
+            _ = try await f.claim("t2", token: "2", worker: mine)
+            let taken = try await f.claim("t3", token: "3", worker: mine)
+            try await f.tracker.fail(taken.handle, failure, .retry(after: .zero))
+            _ = try await f.claim("t3", token: "4", worker: other)
+            let all = try await f.tracker.find(worker: "me:1:a").tasks.map(\.id)
+            #expect(all == ["t2", "t1"])
+            #expect(try await f.tracker.find(states: [.running], worker: "me:1:a").tasks.map(\.id) == ["t2"])
+            #expect(try await f.tracker.find(states: [.running], worker: "me:1:b").tasks.map(\.id) == ["t3"])
+            #expect(try await f.tracker.find(worker: "nobody").tasks == [])
+        }
+    }
+
+    @Test("finds what was enqueued from one moment to before another")
+    func created() async throws {
+        try await TrackerFixture.run { f async throws in
+            let start = f.clock.now
+            for number in 0..<5 {
+                try await f.enqueue(TaskID(trusted: "t\(number)"), delay: .seconds(10 - number))
+                f.clock.advance(by: .seconds(1))
+            }
+            func find(_ from: Int, _ before: Int) async throws -> [TaskID] {
+                let created = start + .seconds(from)..<start + .seconds(before)
+                return try await f.tracker.find(created: created).tasks.map(\.id).sorted()
+            }
+            #expect(try await find(1, 3) == ["t1", "t2"])
+            #expect(try await find(0, 5) == ["t0", "t1", "t2", "t3", "t4"])
+            #expect(try await find(2, 2) == [])
+            #expect(try await find(5, 9) == [])
+            let page = try await f.tracker.find(tag: nil, worker: "nobody", created: start..<f.clock.now)
+            #expect(page.tasks == [])
+        }
+    }
+
+    @Test("gets through all tasks in bounded steps when few of them are wanted", arguments: [1, 100])
+    func sparse(size: Int) async throws {
+        try await TrackerFixture.run { f async throws in
+            for prefix in ["a", "b", "c"] { try await f.enqueue(count: 500, prefix: prefix) }
+            for id in ["a7", "b250", "c499"] as [TaskID] {
+                _ = try await f.claim(id, token: Host.token(), worker: WorkerName(trusted: "w:1:x"))
+                try await f.tracker.release([
+                    try await f.claim(id, token: "r", worker: WorkerName(trusted: "w:1:x"), options: .ignoreLock).handle
+                ])
+            }
+            var (ids, cursor, pages) = ([TaskID](), String?.none, 0)
+            repeat {
+                let page = try await f.tracker.find(states: [.ready], limit: size, cursor: cursor, worker: "w:1:x")
+                ids += page.tasks.map(\.id)
+                (cursor, pages) = (page.cursor, pages + 1)
+            } while cursor != nil && pages < 50
+            #expect(ids == ["a7", "b250", "c499"])
+            #expect((3...8).contains(pages), "about 500 tasks are looked at for a page")
+        }
+    }
 }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("ignore")
 struct IgnoreTests {
-    static let allowed: [TaskState] = [.ready, .paused, .exhausted, .cancelled, .ignored]
+    static let allowed: [TaskState] = [.ready, .blocked, .paused, .exhausted, .cancelled, .ignored]
 
     @Test("sets a task aside, and says who did it when and why")
     func ignores() async throws {
@@ -82,7 +82,7 @@ struct IgnoreTests {
             let done = TransitionOutcome.done(.ignored)
             #expect(answers == [done, .notFound, .refused(refusal), done, done])
             #expect(try await f.dump().list("l:a").count == 1)
-            #expect("\(refusal)" == "is running; allowed from: ready, paused, exhausted, cancelled, ignored")
+            #expect("\(refusal)" == "is running; allowed from: ready, blocked, paused, exhausted, cancelled, ignored")
         }
     }
 

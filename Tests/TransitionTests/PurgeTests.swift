@@ -171,4 +171,26 @@ struct PurgeTests {
             #expect(try await f.dump().index("x:k") == [:])
         }
     }
+
+    @Test("takes tags, parents and contents with the tasks, and tells nobody of an end that was told")
+    func kin() async throws {
+        try await TrackerFixture.run { f async throws in
+            try await f.create("p", tags: ["x"], unique: Uniqueness(key: "u"))
+            try await f.create("c", tags: ["x"], after: .after("p"))
+            try await f.create("other", after: .after("p", "c"))
+            try await f.finish("p")
+            try await f.finish("c", well: false)
+            #expect(try await f.state("other") == .ready)
+            f.clock.advance(by: .seconds(7200))
+            let events = try await f.events { () async throws in
+                #expect(Set(try await f.send(Purge(limit: 9)).items.map(\.id)) == ["p", "c"])
+            }
+            #expect(events.allSatisfy { $0.hasPrefix("purged") })
+            let rest = try await f.dump().keys.keys.filter {
+                "mfgu".contains($0.prefix(1)) && $0.dropFirst().first == ":"
+            }
+            #expect(rest == ["g:other"])
+            #expect(try await f.tracker.parents(of: "other")?.map(\.state) == [nil, nil])
+        }
+    }
 }

@@ -171,4 +171,18 @@ struct RenewTests {
             await #expect(throws: TrackerError.self) { try await f.tracker.renew([]) }
         }
     }
+
+    @Test("tells with a request to stop until when the lock holds, and the signal when there is one")
+    func cancelParts() async throws {
+        try await TrackerFixture.run { f async throws in
+            let (a, b) = (try await f.running("a"), try await f.running("b"))
+            _ = try await f.tracker.cancel(["a"])
+            _ = try await f.tracker.cancel(["b"], signal: 2)
+            f.clock.advance(by: .seconds(1))
+            let answers = try await f.reply(Self.verb([a.handle, b.handle]))[2].elements ?? []
+            let parts = answers.map { ($0.elements ?? []).map { $0.string ?? $0.int.map { "\($0)" } ?? "?" } }
+            let until = "\(f.now + 10_000_000)"
+            #expect(parts == [["1", "CANCEL", until, ""], ["2", "CANCEL", until, "2"]])
+        }
+    }
 }

@@ -57,4 +57,28 @@ struct StatsTests {
             #expect(kind.nextDue == nil)
         }
     }
+
+    @Test("counts what waits for parents, and tells which kinds are paused, and whether the tracker is")
+    func blockedAndPaused() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue("p")
+            try await f.create("c", after: .after("p"))
+            try await f.create("d", "l", after: .after("p"))
+            try await f.tracker.pauseKind("l")
+            var stats = try await f.unchanged(Stats())
+            #expect(stats.kinds.map(\.blocked) == [1, 1])
+            #expect(stats.kinds.map(\.ready) == [1, 0])
+            #expect(stats.kinds.map(\.total) == [2, 1])
+            #expect(stats.kinds.map(\.isPaused) == [false, true])
+            #expect(!stats.isPaused)
+            try await f.tracker.pauseKind(nil)
+            try await f.tracker.resumeKind("l")
+            stats = try await f.unchanged(Stats())
+            #expect(
+                stats.kinds.map(\.isPaused) == [false, false],
+                "the tracker's pause is apart from those of its kinds"
+            )
+            #expect(stats.isPaused)
+        }
+    }
 }

@@ -154,4 +154,45 @@ struct UndefineTests {
         for limit in [0, 501] { #expect(throws: TrackerError.self) { try Self.verb(limit: limit).validate() } }
         for limit in [1, 500] { try Self.verb(limit: limit).validate() }
     }
+
+    @Test("tells those of other kinds that wait for its tasks, and leaves nothing of contents and parents")
+    func kin() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            for number in 1...3 {
+                try await f.create(
+                    TaskID(trusted: "l\(number)"),
+                    "l",
+                    tags: ["x"],
+                    unique: Uniqueness(key: "\(number)")
+                )
+            }
+            try await f.create("lc", "l", after: .after("l1"))
+            try await f.create("any", after: .after("l1", "l2", quorum: .any))
+            try await f.create("lost", after: .after("l1", condition: .succeeded))
+            try await f.create("tag", after: .after(tag: "x"))
+            #expect(try await f.unchanged(Undefine(kind: "l", force: false)) == .inUse(tasks: 4))
+            #expect(try await f.tracker.undefine("l", force: true) == .removed(tasks: 4))
+            #expect(try await f.states("any", "lost", "tag", "lc") == [.ready, .cancelled, .ready, nil])
+            let rest = try await f.dump().keys.keys.filter {
+                "mfu".contains($0.prefix(1)) && $0.dropFirst().first == ":"
+            }
+            #expect(rest == [])
+        }
+    }
+
+    @Test("in steps tells those that wait for the tasks of each step")
+    func kinInSteps() async throws {
+        try await TrackerFixture.run(kinds: ["k", "l"]) { f async throws in
+            try await f.enqueue(count: 5, "l")
+            for number in 1...5 {
+                let parent = TaskID(trusted: "t\(number)")
+                try await f.create(TaskID(trusted: "c\(number)"), after: .after(parent))
+            }
+            let ids = (1...5).map { TaskID(trusted: "c\($0)") }
+            #expect(try await f.send(Undefine(kind: "l", force: true, limit: 3)) == .step(deleted: 3, more: true))
+            #expect(try await f.tally(ids) == [.ready: 3, .blocked: 2])
+            #expect(try await f.tracker.undefine("l", force: true) == .removed(tasks: 2))
+            #expect(try await f.tally(ids) == [.ready: 5])
+        }
+    }
 }

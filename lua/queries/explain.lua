@@ -4,12 +4,15 @@
 -- RETURNS OK now [field value ...] (of the record: kind state due attempts failures crashes limit begun worker ...) with:
 --         ".gate" and ".gate*" who paused the kind and the whole tracker, "since actor message"; ".before" tasks of the kind that
 --         are claimed before it; ".ended" tasks of the kind that ended well in the last minute; ".alive" workers that take the
---         kind; ".left" when the last one left or fell silent; ".expires" end of the lease; ".last" latest attempt
+--         kind; ".left" when the last one left or fell silent; ".expires" end of the lease; ".last" latest attempt;
+--         ".parents" the first ten parents that have not ended, "state parent", joined by newlines
 --         | GONE now
 -- EMITS   nothing
 -- COST    O(log n)
 -- WHY     everything that keeps a task from running stands in its record, its kind's flags and its index; this only reads
 -- @include clock
+-- @include events
+-- @include kin
 local r = redis.call('HGETALL', KEYS[3])
 local id = string.sub(KEYS[3], #P + 3)
 local task = {}
@@ -22,7 +25,8 @@ local reply = {}
 local function tell(name, value)
   if value and value ~= '' then reply[#reply + 1], reply[#reply + 2] = name, value end
 end
-for _, name in ipairs({'k', 's', 'c', 'd', 'u', 'b', 'n', 'f', 'x', 'z', 'l', 'q', 'w', 'rn', 'cr', 'X', 'to'}) do tell(name, task[name]) end
+for _, name in ipairs({'k', 's', 'c', 'd', 'u', 'b', 'n', 'f', 'x', 'z', 'l', 'q', 'w', 'rn', 'cr', 'X', 'to',
+  'pc', 'pn', 'pw', 'cc', 'ex', 'us'}) do tell(name, task[name]) end
 tell('.policy', head[5])
 tell('.gate', redis.call('HGET', P .. 'gates', kind))
 tell('.gate*', redis.call('HGET', P .. 'gates', ''))
@@ -37,6 +41,15 @@ if task.s == 'q' then
     tell('.before', int(before + low))
   end
   tell('.ended', int(redis.call('ZCOUNT', P .. 's:' .. kind, int(now - 60000000), '+inf')))
+end
+if task.s == 'j' then
+  local parents, open = redis.call('LRANGE', P .. 'g:' .. id, 0, 99), {}
+  for i = 1, #parents do
+    local tag = string.match(parents[i], '^g:(.*)$')
+    local state = tag and (holds(tag, 'qrhpj') and 'j' or 's') or not tag and redis.call('HGET', P .. parents[i], 's')
+    if state and not over[state] and #open < 10 then open[#open + 1] = state .. ' ' .. parents[i] end
+  end
+  tell('.parents', table.concat(open, '\n'))
 end
 if task.s == 'r' or task.s == 'h' then
   local expires = redis.call('ZSCORE', P .. task.s .. ':' .. kind, id)

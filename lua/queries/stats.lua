@@ -1,8 +1,8 @@
 -- stats: how many tasks of each kind are in each state, how old the oldest ready one is, and when the next is due.
 -- KEYS    1 header  2 events
 -- ARGV    1 manual time, us, or ""
--- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-"" paused ignored]
---         ...] workers
+-- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-"" paused ignored
+--         blocked kind-is-paused(0|1)] ...] workers tracker-is-paused(0|1)
 -- EMITS   nothing
 -- COST    O(kinds * log n): counts are the sizes of the indexes, nothing is counted twice or kept apart
 -- WHY     ready is due now; scheduled is ready with a later due time (delayed, or waiting to be retried)
@@ -33,6 +33,6 @@ for i = 1, #names do
   reply[i] = {kind, ready, waiting, redis.call('ZCARD', P .. 'r:' .. kind), redis.call('ZCARD', P .. 's:' .. kind),
     redis.call('ZCARD', P .. 'x:' .. kind), redis.call('ZCARD', P .. 'c:' .. kind), oldest and int(oldest) or '',
     soonest and int(soonest) or '', redis.call('ZCARD', P .. 'p:' .. kind) + redis.call('ZCARD', P .. 'h:' .. kind),
-    redis.call('ZCARD', P .. 'n:' .. kind)}
+    redis.call('ZCARD', P .. 'n:' .. kind), redis.call('ZCARD', P .. 'j:' .. kind), string.find(priorities[i], '!', 1, true) and 1 or 0}
 end
-return {'OK', at, reply, redis.call('ZCARD', P .. 'workers')}
+return {'OK', at, reply, redis.call('ZCARD', P .. 'workers'), redis.call('HEXISTS', meta, 'gate')}

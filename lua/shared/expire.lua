@@ -9,11 +9,11 @@ local expiredMore = false
 local function readExpiredIndex(letter, kind, policy, limit)
   local ids = redis.call('ZRANGEBYSCORE', P .. letter .. ':' .. kind, '-inf', at, 'LIMIT', 0, limit - #expired)
   for j = 1, #ids do
-    local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'n', 'x', 'g', 'b', 'w', 'q', 'l', 'X', 'to')
+    local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'n', 'x', 'g', 'b', 'w', 'q', 'l', 'X', 'to', 'L')
     expired[#expired + 1] = {
       id = ids[j], kind = kind, policy = policy, state = r[1], letter = letter, n = tonumber(r[2] or '0'),
       x = tonumber(r[3] or '0') + 1, fence = r[4] or '0', begun = r[5] or '0', worker = r[6] or '-', priority = r[7] or '5',
-      limit = tonumber(r[8] or '0'), cancel = r[9], outcome = r[10] and tonumber(r[10]) <= now and 'timedOut' or 'crashed',
+      limit = tonumber(r[8] or '0'), cancel = r[9], links = r[11], outcome = r[10] and tonumber(r[10]) <= now and 'timedOut' or 'crashed',
     }
   end
 end
@@ -58,6 +58,7 @@ local function writeExpired()
         add(enter, P .. e.to .. ':' .. e.kind, at, e.id)
       end
       remember(e.id, e.n, e.fence, e.begun, e.outcome, e.worker, due or e.to == 'n' and '-n', '')
+      if e.links then moved(e.id, e.kind, e.links, e.letter, e.to, due and int(due) or at) end
       note('reaped', e.kind, e.id, e.to, e.worker)
     end
   end

@@ -7,7 +7,7 @@ local function giveBack(outcome, event)
   for i = 1, #KEYS - 2 do
     local id = string.sub(KEYS[2 + i], #P + 3)
     local a = 3 * i
-    local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'q', 'b', 'w', 'X', 'c', 'd', 'z')
+    local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'q', 'b', 'w', 'X', 'c', 'd', 'z', 'L')
     if not r[1] then
       answers[i] = {'GONE'}
     elseif r[2] ~= ARGV[a - 2] or r[3] ~= ARGV[a - 1] or seen[id] then
@@ -41,11 +41,14 @@ local function giveBack(outcome, event)
       add(enter, P .. 'c:' .. kind, at, m.id)
       note('cancelled', kind, m.id, nil, worker)
     end
+    if m.r[13] then moved(m.id, kind, m.r[13], m.r[1], m.to, m.due and int(m.due) or at) end
     remember(m.id, m.r[5], m.r[3], m.r[7], m.due and outcome or 'cancelled', worker, m.due, '')
   end
   addAll(enter)
+  local unblocked = settle()
   tick()
   emit()
   wakeAll(soon)
+  wakeAll(unblocked)
   return {'OK', at, answers}
 end

@@ -2,7 +2,8 @@
 -- "lease attempts backoff base cap factor jitter keep-succeeded keep-other delays", all durations in us, factor and
 -- jitter in thousandths, backoff e (exponential), f (fixed) or l (list; delays joined by commas, the last one repeats);
 -- then " timeout limit over": the most time of an attempt, the most waiting tasks (0 = none), and the state letter of a task
--- whose attempts are used up (x or n). Policies stored before those three existed lack them.
+-- whose attempts are used up (x or n); then " soft", the time after which an attempt is asked to stop. Policies stored before
+-- those existed lack them.
 -- The jitter is drawn from the task's id and failure count, so any client can foretell the delay.
 local function parsePolicy(text)
   local lease, attempts, backoff, base, cap, factor, jitter, _, _, delays, over =
@@ -15,7 +16,13 @@ end
 
 -- The most time that an attempt may take, us; 0 when it is not limited.
 local function policyTimeout(text)
-  return tonumber(text and string.match(text, ' (%d+) %d+ %a$') or 0)
+  return tonumber(text and string.match(text, ' (%d+) %d+ %a ?%d*$') or 0)
+end
+
+-- When the attempt that began then is to be asked to stop, as text; "" when it is not.
+local function softDeadline(text, began)
+  local soft = text and string.match(text, ' %a (%d+)$')
+  return soft and int(began + soft) or ''
 end
 
 local function backoffDelay(policy, id, nth)

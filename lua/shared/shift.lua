@@ -7,7 +7,7 @@ local function shift(event, choose)
   local actor, message = ARGV[#ARGV - 2], ARGV[#ARGV - 1]
   local kinds, records = {}, {}
   for i = 1, #KEYS - 2 do
-    local r = redis.call('HMGET', KEYS[2 + i], 's', 'k', 'q', 't', 'g', 'd', 'c', 'w')
+    local r = redis.call('HMGET', KEYS[2 + i], 's', 'k', 'q', 't', 'g', 'd', 'c', 'w', 'L')
     records[i] = r
     if r[2] and not kinds[r[2]] then
       kinds[r[2]] = true
@@ -41,7 +41,7 @@ local function shift(event, choose)
           local timeout = to == 'r' and policyTimeout(policies[r[2]]) or 0
           if timeout > 0 then score = math.min(score, now + timeout) end
         end
-        moves[#moves + 1] = {id = id, key = KEYS[2 + i], to = to, kind = r[2]}
+        moves[#moves + 1] = {id = id, key = KEYS[2 + i], from = from, to = to, kind = r[2], links = r[9], score = score}
         drop(leave, from == 'q' and P .. 'q:' .. (r[3] or '5') .. ':' .. r[2] or P .. from .. ':' .. r[2], id)
         add(enter, to == 'q' and P .. 'q:' .. (r[3] or '5') .. ':' .. r[2] or P .. to .. ':' .. r[2], score, id)
         if to == 'q' and score <= now + 1000000 then soon[r[2]] = (soon[r[2]] or 0) + 1 end
@@ -67,11 +67,14 @@ local function shift(event, choose)
       local timeout = policyTimeout(policies[m.kind])
       if timeout > 0 then redis.call('HSET', m.key, 'to', now + timeout) end
     end
+    if m.links then moved(m.id, m.kind, m.links, m.from, m.to, m.to == 'q' and int(m.score) or at) end
     logLine(m.id, event, m.actor, message)
   end
   addAll(enter)
+  local unblocked = settle()
   tick()
   emit()
   wakeAll(soon)
+  wakeAll(unblocked)
   return {'OK', at, answers}
 end

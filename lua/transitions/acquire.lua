@@ -4,7 +4,7 @@
 --         is superseded), f = although exhausted, cancelled or ignored, r = begin anew although ended (fresh attempts, history
 --         kept)  5 token of the lock that the caller holds and wants to renew as a new lock, or ""  6 manual time, us, or ""
 -- RETURNS OK now [claim, as in claim] | GONE now | LOCKED now expires worker | NOT_DUE now due | PAUSED now
---         | ENDED now state
+--         | ENDED now state | BLOCKED now: it waits for others
 -- EMITS   claimed (detail: fence); reaped when the lease before it had run out; superseded when it was taken over
 -- COST    O(log n)
 -- WHY     a lease is free exactly at its expiry, so the caller need not wait for a reaper; a repeat finds its own token.
@@ -13,13 +13,16 @@
 -- @include body
 -- @include groups
 -- @include events
+-- @include kin
 -- @include history
 -- @include policy
+-- @include start
+-- @include wake
 local token, worker, ownLease, flags, held_ = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local key = KEYS[3]
 local id = string.sub(key, #P + 3)
 local r = redis.call('HMGET', key, 'k', 's', 'n', 'p', 'p1', 'p2', 'p3', 'P', 'c', 'd', 'f', 'x', 'ct', 'tr', 'l', 'g', 't', 'b', 'w', 'q', 'X', 'v', 'V',
-  'to', 'u')
+  'to', 'u', 'L')
 local kind, state = r[1] or '', r[2]
 local refusal, head = begin({'k:' .. kind})
 if refusal then return refusal end
@@ -27,9 +30,11 @@ if not state then return {'GONE', at} end
 
 local body, trace = joinBody(r[4], r[5], r[6], r[7], r[8], P .. 'b:' .. id), joinTrace(key, r[14])
 local data, dataType = joinData(key, id, r[22], r[23])
-local function answer(n, fence, expires, begun)
-  return {'OK', at, {id, kind, n, fence, int(expires), begun, body, r[9], r[10] or r[9], r[11] or '0', r[12] or '0',
-    r[13] or '', trace, data, dataType}}
+local function answer(n, fence, expires, begun, deadline)
+  local lock, soft = {id, kind, n, fence, int(expires), begun, body, r[9], r[10] or r[9], r[11] or '0', r[12] or '0',
+    r[13] or '', trace, data, dataType}, softDeadline(head[5], begun)
+  if deadline or soft ~= '' then lock[16], lock[17] = deadline or '', soft end
+  return {'OK', at, lock}
 end
 local function allows(flag) return string.find(flags, flag, 1, true) end
 
@@ -41,7 +46,7 @@ local due = tonumber(r[10] or r[9])
 local from, outcome, over
 if state == 'r' or state == 'h' then
   local expires = tonumber(redis.call('ZSCORE', P .. state .. ':' .. kind, id) or '0')
-  if r[17] == token then return answer(attempts, r[16], expires, r[18]) end
+  if r[17] == token then return answer(attempts, r[16], expires, r[18], r[24]) end
   local isFree = expires <= now and not held
   if not isFree and not allows('l') and (held_ == '' or r[17] ~= held_) then
     return {'LOCKED', at, int(expires), r[19] or ''}
@@ -52,8 +57,22 @@ if state == 'r' or state == 'h' then
 elseif state == 'q' then
   if due > now and not allows('d') then return {'NOT_DUE', at, int(due)} end
   from = P .. 'q:' .. (r[20] or '5') .. ':' .. kind
+  local why, other
+  if r[26] and attempts == 0 and not allows('f') then why, other = hindrance(id, kind, r[26], true) end
+  if why then
+    redis.call('ZREM', from, id)
+    hinder(id, kind, why, other)
+    moved(id, kind, r[26], 'q', 'c', at)
+    local unblocked = settle()
+    tick()
+    emit()
+    wakeAll(unblocked)
+    return {'ENDED', at, 'c'}
+  end
 elseif state == 'p' then
   return {'PAUSED', at}
+elseif state == 'j' then
+  return {'BLOCKED', at}
 else
   from, over = P .. state .. ':' .. kind, state
 end
@@ -64,8 +83,11 @@ if over and not allows('r') and (over == 's' or not allows('f')) then
     redis.call('ZADD', P .. over .. ':' .. kind, at, id)
     remember(id, attempts, r[16], r[18], outcome, r[19], over == 'n' and '-n', '')
     note('reaped', kind, id, over, r[19])
+    if r[26] then moved(id, kind, r[26], state, over, at) end
+    local unblocked = settle()
     tick()
     emit()
+    wakeAll(unblocked)
   end
   return {'ENDED', at, over}
 end
@@ -82,9 +104,9 @@ end
 if state == 's' then remember(id, attempts, r[16], r[18], 'succeeded', r[19], nil, '', nil, r[25]) end
 if over and allows('r') then
   attempts, r[11], r[12] = 0, '0', '0'
-  redis.call('HDEL', key, 'f', 'x', 'z', 'X', 'cr')
+  redis.call('HDEL', key, 'f', 'x', 'z', 'X', 'cr', 'sg', 'cc')
 elseif over then
-  redis.call('HDEL', key, 'X', 'cr')
+  redis.call('HDEL', key, 'X', 'cr', 'sg', 'cc')
 end
 attempts, fence = attempts + 1, math.max(fence + 1, now)
 local expires, timeout = now + (ownLease or policy.lease), policyTimeout(head[5])
@@ -97,8 +119,12 @@ if timeout > 0 then
   redis.call('HSET', key, 'to', now + timeout)
 end
 redis.call('ZADD', P .. 'r:' .. kind, expires, id)
+if r[26] then
+  moved(id, kind, r[26], state, 'r', at)
+  if string.find(r[26], 'u', 1, true) then started(id, kind) end
+end
 redis.call('ZADD', P .. 'workers', at, worker)
 tick()
 note('claimed', kind, id, int(fence), worker)
 emit()
-return answer(attempts, int(fence), expires, at)
+return answer(attempts, int(fence), expires, at, timeout > 0 and int(now + timeout))

@@ -1,10 +1,10 @@
 -- beat: a worker says that it lives, what it takes and how it fares; or that it leaves.
 -- KEYS    1 header  2 events
--- ARGV    1 worker  2 "online", "heartbeat" or "offline"  3 interval between its beats, us  4 slots  5 tasks running
---         6 tasks ended well, 7 otherwise, since it began  8 software  9 its clock, us since 1970, or ""
+-- ARGV    1 worker  2 "online", "heartbeat", "offline" or "drained" (left, because too much failed)  3 interval between its
+--         beats, us  4 slots  5 tasks running  6 tasks ended well, 7 otherwise, since it began  8 software  9 its clock, us since 1970, or ""
 --         10.. kinds it takes, last: manual time, us, or ""
 -- RETURNS OK now
--- EMITS   worker-online and worker-offline; a heartbeat is no event
+-- EMITS   worker-online, worker-offline and worker-drained; a heartbeat is no event
 -- COST    O(kinds), at most 100
 -- WHY     a repeat tells nothing new: online right after online, and offline after offline, are the same request.
 --         A worker counts as alive until two intervals after its beat: k:<kind> holds that moment, so "who takes this kind,
@@ -25,8 +25,9 @@ local since, beat, alive = was[1], was[2], tonumber(was[3] or '0')
 local names = table.concat(kinds, ' ')
 local hasLeft = beat and alive == tonumber(beat)  -- the last beat of one that left is also its end
 local hasBegun = since and since == beat and alive > now and was[4] == names
-if what == 'online' and hasBegun or what == 'offline' and hasLeft then return {'OK', at} end
-local aliveUntil = what == 'offline' and at or int(now + 2 * interval)
+local leaves = what == 'offline' or what == 'drained'
+if what == 'online' and hasBegun or leaves and hasLeft then return {'OK', at} end
+local aliveUntil = leaves and at or int(now + 2 * interval)
 redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/clock.lua
 redis.call('ZADD', P .. 'workers', at, worker)
 for i = 1, #kinds do

@@ -2,7 +2,7 @@
 -- KEYS    1 header  2 events  3.. record of each task
 -- ARGV    for each task: token, fence, result, content type ("" = application/json); last: manual time, us, or ""
 -- RETURNS OK now [[index STALE|GONE] ...]; a task that is not named is completed | TOO_LARGE now index limit
--- EMITS   succeeded per kind and worker
+-- EMITS   succeeded per kind and worker; unblocked, parent-failed for those that waited for them
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     accepted after the lease ran out as long as nobody took the task over: token and fence are still the latest.
 --         Token and fence stay in the record, so a repeated request gets the same answer. A success ends a row of
@@ -11,14 +11,16 @@
 -- @include body
 -- @include groups
 -- @include events
+-- @include kin
+-- @include wake
 local refusal, head = begin({'payload'})
 if refusal then return refusal end
 local resultLimit = tonumber(head[5])
-local refused, leave, enter, ended, failures, responses = {}, {}, {}, {}, {}, {}
+local refused, leave, enter, ended, failures, responses, links = {}, {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
   local a = 4 * i
   if #ARGV[a - 1] > resultLimit then return {'TOO_LARGE', at, i, int(resultLimit)} end
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'w', 'f', 'R', 'r', 'rt')
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'w', 'f', 'L')
   if not r[1] then
     refused[#refused + 1] = {i, 'GONE'}
   elseif r[2] ~= ARGV[a - 3] or r[3] ~= ARGV[a - 2] or (r[1] ~= 'r' and r[1] ~= 's' and r[1] ~= 'h') then
@@ -27,7 +29,11 @@ for i = 1, #KEYS - 2 do
     local id = string.sub(KEYS[2 + i], #P + 3)
     ended[KEYS[2 + i]] = true
     ended[#ended + 1] = i
-    failures[i], responses[i] = r[6], r[7] or r[8] or r[9]
+    failures[i] = r[6]
+    if r[7] then
+      links[i] = {r[4], r[7], r[1]}
+      responses[i] = string.find(r[7], 'r', 1, true)
+    end
     drop(leave, P .. r[1] .. ':' .. r[4], id)
     add(enter, P .. 's:' .. r[4], at, id)
     note('succeeded', r[4], id, nil, r[5])
@@ -43,8 +49,12 @@ for j = 1, #ended do
   if ARGV[a - 1] ~= '' and ARGV[a] ~= '' then record[5], record[6] = 'rt', ARGV[a] end
   if ARGV[a - 1] ~= '' then putBody(record, P .. 'o:' .. string.sub(KEYS[2 + i], #P + 3), 'r', ARGV[a - 1]) end
   redis.call('HSET', KEYS[2 + i], unpack(record))
+  local l = links[i]
+  if l then moved(string.sub(KEYS[2 + i], #P + 3), l[1], l[2], l[3], 's', at) end
 end
 addAll(enter)
+local unblocked = settle()
 tick()
 emit()
+wakeAll(unblocked)
 return {'OK', at, refused}

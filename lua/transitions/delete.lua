@@ -1,22 +1,28 @@
 -- delete: an operator deletes tasks with everything kept of them.
 -- KEYS    1 header  2 events  3.. record of each task
--- ARGV    1 "force" (running ones too; their holders are refused from then on) or ""  2 manual time, us, or ""
--- RETURNS OK now [DELETED | RUNNING | GONE ...] in the order of the tasks
--- EMITS   deleted per kind (detail: the state it had)
+-- ARGV    1 "force" (running ones too; their holders are refused from then on) or ""
+--         2 tag: its tasks, in place of KEYS 3..; or ""  3 letters of the states in which tasks of the tag are meant
+--         4 most tasks of the tag (1-500)  5 manual time, us, or ""
+-- RETURNS OK now [DELETED | RUNNING | GONE ...] in the order of the tasks, more(0|1): of the tag
+-- EMITS   deleted per kind (detail: the state it had); unblocked, parent-failed for those that waited for them
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a repeat answers GONE: what was asked for has been done. The next task of a deleted id begins above the fences that
 --         were given: the stored time is a floor for both
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include holders
 -- @include forget
+-- @include targets
+-- @include wake
 local refusal = begin({})
 if refusal then return refusal end
+local keys, more = targets(ARGV[2], ARGV[3], tonumber(ARGV[4]))
 local answers, leave, gone, highest, seen, holders = {}, {}, {}, 0, {}, {}
-for i = 1, #KEYS - 2 do
-  local id = string.sub(KEYS[2 + i], #P + 3)
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 'k', 'q', 'g', 'w')
+for i = 1, #keys do
+  local id = string.sub(keys[i], #P + 3)
+  local r = redis.call('HMGET', keys[i], 's', 'k', 'q', 'g', 'w', 'L')
   if not r[1] then
     answers[i] = 'GONE'
   elseif (r[1] == 'r' or r[1] == 'h') and ARGV[1] ~= 'force' then
@@ -24,7 +30,7 @@ for i = 1, #KEYS - 2 do
   else
     answers[i] = 'DELETED'
     if not seen[id] then
-      gone[#gone + 1] = id
+      gone[#gone + 1] = {id = id, r = r}
       drop(leave, r[1] == 'q' and P .. 'q:' .. (r[3] or '5') .. ':' .. r[2] or P .. r[1] .. ':' .. r[2], id)
       highest = math.max(highest, tonumber(r[4] or '0'))
       note('deleted', r[2], id, r[1])
@@ -34,8 +40,14 @@ for i = 1, #KEYS - 2 do
   end
 end
 removeAll(leave)
-for i = 1, #gone do forget(gone[i]) end
+for i = 1, #gone do
+  local g = gone[i]
+  if g.r[6] then moved(g.id, g.r[2], g.r[6], g.r[1], '-') end
+  forget(g.id)
+end
 if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end
+local unblocked = settle()
 emit()
 tellHolders(holders)
-return {'OK', at, answers}
+wakeAll(unblocked)
+return {'OK', at, answers, more}

@@ -4,18 +4,20 @@
 --         delay us ("" = by policy), error (opaque), backtrace (opaque; both at most 16384 bytes together); last: manual
 --         time, us, or ""
 -- RETURNS OK now [[state due] | [STALE] | [GONE] ...] in the order of the tasks | TOO_LARGE now index limit
--- EMITS   retrying (detail: due), exhausted, ignored or cancelled, per kind and worker
+-- EMITS   retrying (detail: due), exhausted, ignored or cancelled, per kind and worker; unblocked, parent-failed for those that
+--         waited for them
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     attempts were counted when they began, so the limit holds however they end; a repeat is told by the history
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include history
 -- @include policy
 -- @include wake
 local kinds, records = {}, {}
 for i = 1, #KEYS - 2 do
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'f', 'q', 'l', 'b', 'w', 'X')
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'f', 'q', 'l', 'b', 'w', 'X', 'L')
   records[i] = r
   if r[4] and not kinds[r[4]] then
     kinds[r[4]] = true
@@ -72,10 +74,13 @@ for j = 1, #moves do
     add(enter, P .. m.to .. ':' .. kind, at, m.id)
     note(m.to == 'x' and 'exhausted' or m.to == 'n' and 'ignored' or 'cancelled', kind, m.id, nil, m.r[10])
   end
+  if m.r[12] then moved(m.id, kind, m.r[12], m.r[1], m.to, m.due and int(m.due) or at) end
   remember(m.id, m.r[5], m.r[3], m.r[9], m.outcome, m.r[10], m.due or m.to == 'n' and '-n', ARGV[6 * m.i - 1], ARGV[6 * m.i])
 end
 addAll(enter)
+local unblocked = settle()
 tick()
 emit()
 wakeAll(soon)
+wakeAll(unblocked)
 return {'OK', at, answers}

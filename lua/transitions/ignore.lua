@@ -8,10 +8,11 @@
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include lines
 -- @include policy
 -- @include wake
 -- @include shift
 return shift('ignored', function(state)
-  return string.find('qpxcn', state, 1, true) and 'n' or nil
+  return string.find('qjpxcn', state, 1, true) and 'n' or nil
 end)

@@ -14,9 +14,9 @@ now = readClock()
 if redis.acl_check_cmd then
   local key, channel = P .. 't:', P .. 'wake:'
   local needed = {
-    {'EXISTS', key}, {'GET', key}, {'HDEL', key, 'f'}, {'HGET', key, 'f'}, {'HGETALL', key}, {'HINCRBY', key, 'f', 1},
+    {'EXISTS', key}, {'GET', key}, {'HDEL', key, 'f'}, {'HEXISTS', key, 'f'}, {'HGET', key, 'f'}, {'HGETALL', key}, {'HINCRBY', key, 'f', 1},
     {'HLEN', key}, {'HMGET', key, 'f'},
-    {'HSET', key, 'f', 'v'}, {'LINDEX', key, 0}, {'LRANGE', key, 0, 0}, {'LTRIM', key, 0, 0}, {'PUBLISH', channel, 'm'},
+    {'HSET', key, 'f', 'v'}, {'LINDEX', key, 0}, {'LLEN', key}, {'LRANGE', key, 0, 0}, {'LTRIM', key, 0, 0}, {'PUBLISH', channel, 'm'}, {'RENAME', key, key},
     {'RPUSH', key, 'v'}, {'SET', key, 'v'}, {'UNLINK', key}, {'XADD', KEYS[2], '*', 'f', 'v'},
     {'XRANGE', KEYS[2], '-', '+'}, {'XREVRANGE', KEYS[2], '+', '-'}, {'ZADD', key, 1, 'm'},
     {'ZCARD', key}, {'ZCOUNT', key, 0, 0}, {'ZMSCORE', key, 'm'}, {'ZPOPMIN', key}, {'ZRANGE', key, 0, 0},

@@ -8,6 +8,7 @@
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include lines
 -- @include policy
 -- @include wake

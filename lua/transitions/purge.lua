@@ -9,6 +9,7 @@
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include allkinds
 -- @include forget
 local refusal = begin({})
@@ -24,10 +25,10 @@ for i = 1, #kinds do
       local key = P .. state .. ':' .. kinds[i]
       local ids = redis.call('ZRANGEBYSCORE', key, '-inf', now - tonumber(keep), 'LIMIT', 0, limit - #gone)
       for j = 1, #ids do
-        local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'g')
+        local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'g', 'L')
         drop(leave, key, ids[j])
         if r[1] == state then
-          gone[#gone + 1] = ids[j]
+          gone[#gone + 1] = {ids[j], kinds[i], r[3], state}
           reply[#reply + 1] = {ids[j], kinds[i], state}
           note('purged', kinds[i], ids[j], state)
           highest = math.max(highest, tonumber(r[2] or '0'))
@@ -39,7 +40,11 @@ end
 local day = 86400000000
 local silent = redis.call('ZRANGEBYSCORE', P .. 'workers', '-inf', now - day, 'LIMIT', 0, 100)
 removeAll(leave)
-for i = 1, #gone do forget(gone[i]) end
+for i = 1, #gone do
+  local id, kind, links, state = unpack(gone[i], 1, 4)
+  if links then moved(id, kind, links, state, '-') end
+  forget(id)
+end
 for i = 1, #silent do
   redis.call('ZREM', P .. 'workers', silent[i])
   redis.call('UNLINK', P .. 'w:' .. silent[i])

@@ -2,12 +2,14 @@
 -- KEYS    1 header  2 events
 -- ARGV    1 most tasks (1-500)  2 the caller's estimate of now, us, or ""  3 manual time, us, or ""
 -- RETURNS OK now more(0|1) [[id kind state due-or-"" worker] ...]
--- EMITS   reaped per kind and worker (detail: the state after)
+-- EMITS   reaped per kind and worker (detail: the state after); unblocked, parent-failed for those that waited for them, and for
+--         those that a script before had no room to tell
 -- COST    O(kinds + log n a task)
 -- WHY     each lease is looked at again in the script that moves its task, so any number of reapers may run at once
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include history
 -- @include policy
 -- @include wake
@@ -21,9 +23,11 @@ local kinds, policies, flags = allKinds()
 readExpired(kinds, policies, flags, tonumber(ARGV[1]))
 local woken = writeExpired()
 markJump(jumped, policies)
+local unblocked = settleRest()
 tick()
 emit()
 wakeAll(woken)
+wakeAll(unblocked)
 local reply = {}
 for i = 1, #expired do
   local e = expired[i]

@@ -1,8 +1,8 @@
 -- renew: extends the leases of tasks that the caller holds.
 -- KEYS    1 header  2 events  3.. record of each task
 -- ARGV    for each task: token, fence, lease us; last: manual time, us, or ""
--- RETURNS OK now [[index STALE|GONE] | [index CANCEL|ENDING expires] ...]; a task that is not named was renewed for the whole
---         lease; CANCEL was renewed too; ENDING only until then, when the attempt's time is over
+-- RETURNS OK now [[index STALE|GONE] | [index ENDING expires] | [index CANCEL expires signal-or-""] ...]; a task that is not
+--         named was renewed for the whole lease; CANCEL was renewed too; ENDING only until then, when the attempt's time is over
 -- EMITS   nothing
 -- COST    O(log n) a task, at most 500 tasks; each renewal that prolongs a lease is counted (rn)
 -- WHY     a lease that ran out is not renewed (somebody may have it already); CANCEL asks the holder to stop
@@ -10,9 +10,9 @@
 -- @include groups
 local refusal = begin({})
 if refusal then return refusal end
-local answers, lists, cancels, deadlines, ends, longer = {}, {}, {}, {}, {}, {}
+local answers, lists, cancels, deadlines, ends, longer, signals = {}, {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
-  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X', 'to')
+  local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X', 'to', 'sg')
   if not r[1] then
     answers[#answers + 1] = {i, 'GONE'}
   elseif r[1] ~= 'r' and r[1] ~= 'h' or r[2] ~= ARGV[3 * i - 2] or r[3] ~= ARGV[3 * i - 1] then
@@ -26,7 +26,7 @@ for i = 1, #KEYS - 2 do
       lists[#lists + 1] = index
     end
     list[#list + 1] = i
-    cancels[i], deadlines[i] = r[5], tonumber(r[6])
+    cancels[i], deadlines[i], signals[i] = r[5], tonumber(r[6]), r[7]
   end
 end
 local renewed = {}
@@ -45,7 +45,7 @@ for k = 1, #lists do
       ends[id] = math.min(wanted, deadlines[i] or wanted)
       if ends[id] > e then longer[id] = true end
       add(renewed, key, ends[id], id)
-      if cancels[i] then answers[#answers + 1] = {i, 'CANCEL', int(ends[id])}
+      if cancels[i] then answers[#answers + 1] = {i, 'CANCEL', int(ends[id]), signals[i] or ''}
       elseif ends[id] < wanted then answers[#answers + 1] = {i, 'ENDING', int(ends[id])} end
     end
   end

@@ -14,7 +14,7 @@ local id = string.sub(key, #P + 3)
 local own = P .. (name == 'v' and 'd:' or 'o:') .. id
 local big, typeField = string.upper(name), name .. 't'
 local contentType = ARGV[4] ~= '' and ARGV[5] or ''  -- no bytes have no type
-local r = redis.call('HMGET', key, 's', 't', 'g', 'k', 'w', name, name .. '1', name .. '2', name .. '3', big, typeField)
+local r = redis.call('HMGET', key, 's', 't', 'g', 'k', 'w', name, name .. '1', name .. '2', name .. '3', big, typeField, 'L')
 local refusal, head = begin({'payload'})
 if refusal then return refusal end
 if not r[1] then return {'GONE', at} end
@@ -25,7 +25,11 @@ clearBody(key, name, typeField, own)
 local record = {}
 putBody(record, own, name, ARGV[4])
 if contentType ~= '' then record[#record + 1], record[#record + 2] = typeField, contentType end
-if #record > 0 then redis.call('HSET', key, unpack(record)) end
+if #record > 0 then
+  local links = r[12] or ''
+  if not string.find(links, name, 1, true) then record[#record + 1], record[#record + 2] = 'L', links .. name end
+  redis.call('HSET', key, unpack(record))
+end
 tick()
 note('saved', r[4], id, name, r[5])
 emit()

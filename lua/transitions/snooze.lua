@@ -8,6 +8,7 @@
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include history
 -- @include wake
 -- @include giveback

@@ -8,14 +8,16 @@
 -- @include clock
 -- @include groups
 -- @include events
+-- @include kin
 -- @include holders
 -- @include forget
+-- @include wake
 local kind, limit = ARGV[1], tonumber(ARGV[3])
 local refusal, head = begin({'k:' .. kind, 'q:' .. kind})
 if refusal then return refusal end
 if not head[5] then return {'GONE', at} end
 local indexes, total = {}, 0
-for letter in string.gmatch('rhpsxcn', '%a') do indexes[#indexes + 1] = letter .. ':' .. kind end
+for letter in string.gmatch('rhpjsxcn', '%a') do indexes[#indexes + 1] = letter .. ':' .. kind end
 for digit in string.gmatch(head[6] or '5', '%d') do indexes[#indexes + 1] = 'q:' .. digit .. ':' .. kind end
 for i = 1, #indexes do total = total + redis.call('ZCARD', P .. indexes[i]) end
 if total > 0 and ARGV[2] ~= 'force' then return {'IN_USE', at, total} end
@@ -24,27 +26,34 @@ for i = 1, #indexes do
   local ids = {}
   if #gone < limit then ids = redis.call('ZRANGE', P .. indexes[i], 0, limit - #gone - 1) end
   for j = 1, #ids do
-    gone[#gone + 1] = ids[j]
+    local letter, r = string.sub(indexes[i], 1, 1), redis.call('HMGET', P .. 't:' .. ids[j], 'g', 'w', 'L')
+    gone[#gone + 1] = {ids[j], letter, r[3]}
     drop(leave, P .. indexes[i], ids[j])
-    local letter, r = string.sub(indexes[i], 1, 1), redis.call('HMGET', P .. 't:' .. ids[j], 'g', 'w')
     highest = math.max(highest, tonumber(r[1] or '0'))
     if r[2] and (letter == 'r' or letter == 'h') then holders[#holders + 1] = r[2] end
     note('deleted', kind, ids[j], letter)
   end
 end
 removeAll(leave)
-for i = 1, #gone do forget(gone[i]) end
+for i = 1, #gone do
+  local id, letter, links = unpack(gone[i], 1, 3)
+  if links then moved(id, kind, links, letter, '-') end
+  forget(id)
+end
+local unblocked = settle()
 if #gone < total then
   if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end
   emit()
   tellHolders(holders)
+  wakeAll(unblocked)
   return {'OK', at, 1, #gone}
 end
 redis.call('HDEL', meta, 'k:' .. kind, 'q:' .. kind)
 redis.call('HDEL', P .. 'gates', kind)
-redis.call('UNLINK', P .. 'i:' .. kind, P .. 'k:' .. kind)
+redis.call('UNLINK', P .. 'i:' .. kind, P .. 'k:' .. kind, P .. 'u:' .. kind)
 redis.call('HSET', meta, 'now', math.max(now, highest + 1))
 note('undefined', kind, '')
 emit()
 tellHolders(holders)
+wakeAll(unblocked)
 return {'OK', at, 0, #gone}

@@ -14,6 +14,17 @@ public struct Explanation: Sendable, Hashable {
         case noWorker(lastLeft: Timestamp?)
         /// So many live workers take its kind, and nothing else keeps it: it should run within a second.
         case imminent(workers: Int)
+        /// It waits for its parents: it needs so many ends more, so many have not ended; the first ten of these.
+        case awaiting(parents: [ParentOutcome], needed: Int, unfinished: Int)
+        /// It is not to be started from then on, so long from now; below zero when that has passed, and it will be cancelled
+        /// when its turn comes.
+        case expires(at: Timestamp, in: Duration)
+        /// It was cancelled then, because its time to begin had passed.
+        case expired(at: Timestamp)
+        /// It was cancelled then, because that task of its kind has the same content.
+        case deduplicated(at: Timestamp, of: TaskID)
+        /// It was cancelled then, because it could not have of its parents what it needs; that one was the last straw.
+        case parentFailed(at: Timestamp, parent: Dependencies.Parent)
         /// It runs: that worker holds it until then, having renewed its lock so many times.
         case running(worker: String, until: Timestamp, renewals: Int)
         /// Its lock ran out then; a reaper, or the next claim, takes it back.
@@ -58,6 +69,13 @@ extension Explanation.Reason: CustomStringConvertible {
             "\(tasks) tasks of its kind are before it; \(rate) ended well in the last minute"
         case .noWorker(let left):
             "no live worker takes its kind" + (left.map { "; the last one left at \($0)" } ?? "; there never was one")
+        case .awaiting(let parents, let needed, let unfinished):
+            "waits for \(needed) of \(unfinished) parents that have not ended: "
+                + parents.map { "\($0.parent) (\($0.state?.description ?? "gone"))" }.joined(separator: ", ")
+        case .expires(let at, let delay): "is not to be started after \(at), in \(delay.text)"
+        case .expired(let at): "was cancelled at \(at): its time to begin had passed"
+        case .deduplicated(let at, let other): "was cancelled at \(at): task \(other) has the same content"
+        case .parentFailed(let at, let parent): "was cancelled at \(at): parent \(parent) did not end as it needs"
         case .imminent(let workers): "due, and \(workers) live workers take its kind"
         case .running(let worker, let until, let renewals):
             "runs at \(worker) until \(until), renewed \(renewals) times"

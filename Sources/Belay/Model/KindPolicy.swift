@@ -13,6 +13,9 @@ public struct KindPolicy: Sendable, Hashable, Codable {
     /// The most time of one attempt, however often its lock is renewed; then it is taken back as if its worker had died.
     /// It is counted from the claim, and anew after a pause. Default nil, no limit; 50 ms to 3,650 days.
     public var timeout: Duration?
+    /// The time after which an attempt is asked to stop, so that it can still put things in order before the time-out. It is
+    /// counted like the time-out. Default nil, never; 10 ms to 3,650 days, and less than the time-out.
+    public var softTimeout: Duration?
     /// The most tasks of the kind that may wait, due or not; an enqueue beyond is refused as `full`, an operator's retry is
     /// not. Default nil, no limit; 1 to 1,000,000,000.
     public var queueLimit: Int?
@@ -27,6 +30,7 @@ public struct KindPolicy: Sendable, Hashable, Codable {
         keepSucceeded: Duration? = .seconds(7 * 86_400),
         keepOther: Duration? = .seconds(30 * 86_400),
         timeout: Duration? = nil,
+        softTimeout: Duration? = nil,
         queueLimit: Int? = nil,
         whenExhausted: ExhaustedState = .exhausted
     ) {
@@ -36,6 +40,7 @@ public struct KindPolicy: Sendable, Hashable, Codable {
         self.keepSucceeded = keepSucceeded
         self.keepOther = keepOther
         self.timeout = timeout
+        self.softTimeout = softTimeout
         self.queueLimit = queueLimit
         self.whenExhausted = whenExhausted
     }
@@ -51,6 +56,14 @@ public struct KindPolicy: Sendable, Hashable, Codable {
         try retry.validate()
         if let timeout, !Limits.timeout.contains(timeout) {
             throw .invalid("timeout", timeout, allowed: "50 ms to 3,650 days, or none")
+        }
+        if let softTimeout {
+            guard (.milliseconds(10)...Limits.timeout.upperBound).contains(softTimeout) else {
+                throw .invalid("soft timeout", softTimeout, allowed: "10 ms to 3,650 days, or none")
+            }
+            if let timeout, softTimeout >= timeout {
+                throw .invalid("soft timeout", softTimeout, allowed: "less than the timeout, \(timeout)")
+            }
         }
         if let queueLimit, !Limits.queueLimit.contains(queueLimit) {
             throw .invalid("queue limit", queueLimit, allowed: "1 to 1,000,000,000, or none")

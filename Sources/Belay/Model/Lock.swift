@@ -27,6 +27,10 @@ public struct Claim: Sendable, Hashable {
     public let due: Timestamp
     /// When the lock was taken.
     public let claimed: Timestamp
+    /// When the attempt's time is over, however often the lock is renewed; nil when it is not limited.
+    public let deadline: Timestamp?
+    /// When the work should be asked to stop, so that it can end before the deadline; nil when it need not.
+    public let softDeadline: Timestamp?
     /// Failures in a row before this attempt.
     public let failures: Int
     /// Crashes before this attempt.
@@ -52,7 +56,9 @@ public struct Claim: Sendable, Hashable {
         failures: Int,
         crashes: Int,
         data: Body,
-        trace: [String: String]
+        trace: [String: String],
+        deadline: Timestamp? = nil,
+        softDeadline: Timestamp? = nil
     ) {
         self.id = id
         self.kind = kind
@@ -70,6 +76,8 @@ public struct Claim: Sendable, Hashable {
         self.crashes = crashes
         self.data = data
         self.trace = trace
+        self.deadline = deadline
+        self.softDeadline = softDeadline
     }
 
     /// The claim as a request carries it: task, token and fence.

@@ -6,13 +6,19 @@ public enum EnqueueOutcome: Sendable, Hashable {
     case existing(TaskID)
     /// Refused: a task of this id exists.
     case duplicate(TaskID)
+    /// A task of this id succeeded, and is used again, as the caller asked; its record counts it.
+    case reused(TaskID)
+    /// Another task of the kind has the same content: this one was not created, or was recorded as cancelled.
+    case deduplicated(TaskID, of: TaskID)
     /// Refused: as many tasks of the kind wait as its policy allows. Enqueue later, or raise the kind's queue limit.
     case full(TaskID, limit: Int)
 
     /// The id, whatever happened.
     public var id: TaskID {
         switch self {
-        case .created(let id), .existing(let id), .duplicate(let id), .full(let id, _): id
+        case .created(let id), .existing(let id), .duplicate(let id), .reused(let id), .deduplicated(let id, _),
+            .full(let id, _):
+            id
         }
     }
 }
@@ -35,6 +41,8 @@ public enum ClaimRefusal: Sendable, Hashable, CustomStringConvertible {
     case notDue(at: Timestamp)
     /// An operator keeps it from running.
     case paused
+    /// It waits for its parents.
+    case blocked
     /// It has ended.
     case ended(TaskState)
 
@@ -45,6 +53,7 @@ public enum ClaimRefusal: Sendable, Hashable, CustomStringConvertible {
         case .locked(let until, let worker): "locked by \(worker) until \(until)"
         case .notDue(let at): "not due before \(at)"
         case .paused: "paused"
+        case .blocked: "waits for its parents"
         case .ended(let state): "already \(state)"
         }
     }
@@ -66,6 +75,8 @@ public enum RenewOutcome: Sendable, Hashable {
     case ending(at: Timestamp)
     /// The lock holds for another lease, but the task is to stop: somebody cancelled it.
     case cancelRequested
+    /// The same, and a program that does the work is to get that signal.
+    case terminateRequested(signal: Int)
     /// The lock is lost: it ran out, or another holder has it.
     case stale
     /// The task is gone.
@@ -110,10 +121,24 @@ public enum CancelOutcome: Sendable, Hashable {
     case notFound
 }
 
+/// What a change of priority did with one task.
+public enum PrioritiseOutcome: Sendable, Hashable {
+    /// It has that priority, now or since before.
+    case done
+    /// Refused: it has ended.
+    case ended(TaskState)
+    /// There is no such task.
+    case notFound
+}
+
 /// What an operator's retry did with one task.
 public enum RetryOutcome: String, Sendable, Hashable, Codable {
     /// It is ready now.
     case ready
+    /// It waits for its parents again, which have not ended.
+    case waiting
+    /// Refused: it waits for its parents. Force it to run without them.
+    case blocked
     /// Refused: it is running.
     case running
     /// There is no such task.

@@ -1,6 +1,6 @@
 /// A task's status as one number, for programs that keep statuses as numbers.
 ///
-/// The codes up to `ignored` are those of abstract_tracker; `paused` and `cancelled` are Belay's.
+/// The codes up to `ignored` are those of abstract_tracker; `paused`, `cancelled` and `blocked` are Belay's.
 public enum StatusCode: Int, Sendable, Hashable, Codable, CaseIterable {
     /// Waits for its first attempt, or for the next after a success was begun anew.
     case pending = 0
@@ -18,6 +18,8 @@ public enum StatusCode: Int, Sendable, Hashable, Codable, CaseIterable {
     case paused = 60
     /// Ended because somebody asked for it.
     case cancelled = 70
+    /// Waits for its parents to end.
+    case blocked = 80
 
     /// The status of a name, for example `inProgress`; nil for an unknown one.
     public init?(name: String) {
@@ -38,6 +40,7 @@ extension TaskRecord {
     public var status: StatusCode {
         switch state {
         case .ready: failures + crashes > 0 ? .failed : .pending
+        case .blocked: .blocked
         case .running: .inProgress
         case .paused: .paused
         case .succeeded: .succeeded

@@ -1,3 +1,25 @@
+/// Why a task was cancelled before it began, other than by somebody's wish.
+public enum CancelCause: Sendable, Hashable {
+    /// Its time to begin had passed.
+    case expired
+    /// That task of its kind has the same content.
+    case deduplicated(of: TaskID)
+    /// It could not have of its parents what it needs; that one was the last straw.
+    case parentFailed(Dependencies.Parent)
+
+    package init?(_ text: String) {
+        let words = text.split(separator: " ", maxSplits: 1).map(String.init)
+        switch (words.first, words.count) {
+        case ("expired", 1): self = .expired
+        case ("deduplicated", 2): self = .deduplicated(of: TaskID(trusted: words[1]))
+        case ("parent", 2):
+            guard let parent = Dependencies.Parent(words[1]) else { return nil }
+            self = .parentFailed(parent)
+        default: return nil
+        }
+    }
+}
+
 /// A snapshot of one task.
 public struct TaskRecord: Sendable, Hashable {
     /// The task's id.
@@ -44,6 +66,16 @@ public struct TaskRecord: Sendable, Hashable {
     public var cancelRequested: Timestamp?
     /// Why it was cancelled.
     public var cancelReason: String?
+    /// Why it could not begin, when it was cancelled for that; nil otherwise, and in listings.
+    public var cause: CancelCause?
+    /// When it was no longer to be started; nil when that does not matter, and in listings.
+    public var expires: Timestamp?
+    /// Its tags, in the order given. Empty in listings.
+    public var tags: [TaskTag]
+    /// How many of its parents it needs still, while it is blocked. 0 in listings.
+    public var awaited: Int
+    /// How often its success was used again by an enqueue. 0 in listings.
+    public var reuses: Int
     /// What it works on. Nil in listings, which leave it out.
     public var payload: Body?
     /// What it made: its holder's response so far, and its result once it succeeded. Nil when there is none, and in listings.
@@ -69,6 +101,9 @@ public struct TaskRecord: Sendable, Hashable {
         crashes = 0
         snoozes = 0
         renewals = 0
+        tags = []
+        awaited = 0
+        reuses = 0
         priority = 5
         updated = created
         due = created

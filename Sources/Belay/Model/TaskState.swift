@@ -2,6 +2,8 @@
 public enum TaskState: String, Sendable, Hashable, Codable, CaseIterable, CustomStringConvertible {
     /// Waits to be claimed, now or from its due time on (delayed, or to be retried).
     case ready
+    /// Waits for its parents to end.
+    case blocked
     /// A worker holds its lock.
     case running
     /// Kept from running: by an operator while it waited, or by its holder, which keeps the lock meanwhile.
@@ -16,7 +18,9 @@ public enum TaskState: String, Sendable, Hashable, Codable, CaseIterable, Custom
     case ignored
 
     /// Whether the task has ended; only a retry by an operator, or a run that begins anew, leaves such a state.
-    public var isTerminal: Bool { self != .ready && self != .running && self != .paused }
+    public var isTerminal: Bool { !Self.unfinished.contains(self) }
+    /// The states of a task that has not ended.
+    static let unfinished: [TaskState] = [.ready, .blocked, .running, .paused]
     /// The raw value.
     public var description: String { rawValue }
 
@@ -25,6 +29,7 @@ public enum TaskState: String, Sendable, Hashable, Codable, CaseIterable, Custom
     package var letters: String {
         switch self {
         case .ready: "q"
+        case .blocked: "j"
         case .running: "r"
         case .paused: "ph"
         case .succeeded: "s"

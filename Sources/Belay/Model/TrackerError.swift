@@ -6,7 +6,8 @@ public struct TrackerError: Error, Sendable, CustomStringConvertible {
     /// The sort of an error; grows with the library, so a `switch` needs a default.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
         private enum Value: String {
-            case invalidArgument, unknownKind, kindConflict, full, tooLarge, incompatibleTracker, unsuitableServer
+            case invalidArgument, unknownKind, unknownParent, kindConflict, full, tooLarge, incompatibleTracker,
+                unsuitableServer
             case unavailable, unauthorised, timedOut, cancelled, server, protocolViolation, payload, closed, lockLost
         }
         private let value: Value
@@ -18,6 +19,8 @@ public struct TrackerError: Error, Sendable, CustomStringConvertible {
         public static let invalidArgument = Code(.invalidArgument)
         /// The kind is not defined in this tracker.
         public static let unknownKind = Code(.unknownKind)
+        /// A task was to wait for a task or tag that does not exist; nothing was created.
+        public static let unknownParent = Code(.unknownParent)
         /// The kind is stored with another policy.
         public static let kindConflict = Code(.kindConflict)
         /// A stated limit of the tracker is reached.

@@ -20,6 +20,10 @@ public struct TrackerStats: Sendable, Hashable, Codable {
         public var paused: Int
         /// Set aside.
         public var ignored: Int
+        /// Waiting for their parents.
+        public var blocked: Int
+        /// Whether the kind is paused.
+        public var isPaused = false
         /// How long the oldest due task has been waiting; nil when none waits.
         public var oldestReadyAge: Duration?
         /// When the next scheduled task is due; nil when none is scheduled.
@@ -29,11 +33,13 @@ public struct TrackerStats: Sendable, Hashable, Codable {
         public init(kind: KindName) {
             self.kind = kind
             (ready, scheduled, running, succeeded, exhausted, cancelled) = (0, 0, 0, 0, 0, 0)
-            (paused, ignored) = (0, 0)
+            (paused, ignored, blocked) = (0, 0, 0)
         }
 
         /// All tasks of the kind.
-        public var total: Int { ready + scheduled + running + paused + succeeded + exhausted + cancelled + ignored }
+        public var total: Int {
+            ready + scheduled + blocked + running + paused + succeeded + exhausted + cancelled + ignored
+        }
     }
 
     /// The moment of the counts.
@@ -42,11 +48,14 @@ public struct TrackerStats: Sendable, Hashable, Codable {
     public var kinds: [Kind]
     /// Workers seen within the last day.
     public var workers: Int
+    /// Whether the whole tracker is paused.
+    public var isPaused: Bool
 
     /// Stats from their parts.
-    public init(now: Timestamp, kinds: [Kind], workers: Int) {
+    public init(now: Timestamp, kinds: [Kind], workers: Int, isPaused: Bool = false) {
         self.now = now
         self.kinds = kinds
         self.workers = workers
+        self.isPaused = isPaused
     }
 }

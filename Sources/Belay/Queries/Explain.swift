@@ -60,6 +60,7 @@ private struct ExplainedFacts {
     func reasons(now: Timestamp) -> [Explanation.Reason] {
         switch state {
         case .ready: waiting(now)
+        case .blocked: awaiting()
         case .running: held(now)
         case .paused:
             letter == "h"
@@ -67,9 +68,24 @@ private struct ExplainedFacts {
                 : [.paused(since: changed, worker: nil)]
         case .succeeded: [.succeeded(at: changed)]
         case .exhausted: [.exhausted(at: changed, attempts: number("n"), error: last?.failure)]
-        case .cancelled: [.cancelled(at: changed, reason: values["cr"] ?? "")]
+        case .cancelled:
+            switch values["cc"].flatMap({ CancelCause($0) }) {
+            case .expired: [.expired(at: changed)]
+            case .deduplicated(let other): [.deduplicated(at: changed, of: other)]
+            case .parentFailed(let parent): [.parentFailed(at: changed, parent: parent)]
+            case nil: [.cancelled(at: changed, reason: values["cr"] ?? "")]
+            }
         case .ignored: [.ignored(at: changed)]
         }
+    }
+
+    private func awaiting() -> [Explanation.Reason] {
+        let open = (values[".parents"] ?? "").split(separator: "\n").compactMap { line -> ParentOutcome? in
+            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+            guard words.count == 2, let parent = Dependencies.Parent(words[1]) else { return nil }
+            return ParentOutcome(parent: parent, state: TaskState(letter: words[0]), result: nil)
+        }
+        return [.awaiting(parents: open, needed: number("pn"), unfinished: number("pw"))]
     }
 
     private func waiting(_ now: Timestamp) -> [Explanation.Reason] {
@@ -98,7 +114,11 @@ private struct ExplainedFacts {
         if due <= now, number(".before") > 0 {
             reasons.append(.behind(tasks: number(".before"), endedLastMinute: number(".ended")))
         }
-        return reasons.isEmpty ? [.imminent(workers: number(".alive"))] : reasons
+        // An expiry that has passed is what to begin with; one to come is good to know beside the rest.
+        let expires = number("n") == 0 ? moment("ex") : nil
+        if let expires, expires <= now { return [.expires(at: expires, in: expires - now)] + reasons }
+        if reasons.isEmpty { reasons = [.imminent(workers: number(".alive"))] }
+        return reasons + (expires.map { [.expires(at: $0, in: $0 - now)] } ?? [])
     }
 
     private func held(_ now: Timestamp) -> [Explanation.Reason] {

@@ -1,7 +1,7 @@
 import BelayScripts
 package import RedisWire
 
-/// Pages through tasks by kind and state.
+/// Pages through tasks by kind, state, tag, worker and time.
 package struct Find: Verb {
     package static let script = RedisScript(.find)
     package var kinds: [KindName]
@@ -9,6 +9,9 @@ package struct Find: Verb {
     package var order: FindOrder
     package var limit: Int
     package var cursor: String?
+    package var tag: TaskTag?
+    package var worker: String?
+    package var created: Range<Timestamp>?
 
     package func validate() throws(TrackerError) {
         guard (1...Limits.batch).contains(limit) else {
@@ -23,6 +26,15 @@ package struct Find: Verb {
         call.append(states.map(\.letters).joined())
         call.append(order == .newestFirst ? "new" : "old")
         call.append(cursor ?? "")
+        call.append(tag?.description ?? "")
+        call.append(worker ?? "")
+        if let created {
+            call.append(created.lowerBound.microseconds)
+            call.append(created.upperBound.microseconds)
+        } else {
+            call.append("")
+            call.append("")
+        }
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> TaskPage {

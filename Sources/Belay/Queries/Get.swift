@@ -74,6 +74,13 @@ extension TaskRecord {
         progressMessage = fields.text("pm")
         cancelRequested = fields.moment("X")
         cancelReason = fields.text("cr").flatMap { $0.isEmpty ? nil : $0 }
+        cause = fields.text("cc").flatMap { CancelCause($0) }
+        expires = fields.moment("ex")
+        tags = ["m", "m1", "m2", "m3", "m4", "m5", "m6", "m7"].compactMap {
+            fields.text($0).map(TaskTag.init(trusted:))
+        }
+        awaited = state == .blocked ? fields.int("pn") ?? 0 : 0
+        reuses = fields.int("ru") ?? 0
         payload =
             fields.body(".payload", contentType: "ct") ?? Body(bytes: [], contentType: fields.text("ct") ?? Body.json)
         result = fields.body(".result", contentType: "rt")

@@ -15,7 +15,7 @@ package struct Stats: Verb {
         var kinds: [TrackerStats.Kind] = []
         for item in try reply.list(2) {
             let parts = try reply.items(item)
-            guard parts.count == 11 else { throw reply.malformed("counts of \(parts.count) parts") }
+            guard parts.count == 13 else { throw reply.malformed("counts of \(parts.count) parts") }
             var kind = TrackerStats.Kind(kind: KindName(trusted: try reply.text(parts[0])))
             kind.ready = try reply.number(parts[1])
             kind.scheduled = try reply.number(parts[2])
@@ -27,8 +27,10 @@ package struct Stats: Verb {
             kind.nextDue = reply.optionalMoment(parts[8])
             kind.paused = try reply.number(parts[9])
             kind.ignored = try reply.number(parts[10])
+            kind.blocked = try reply.number(parts[11])
+            kind.isPaused = try reply.number(parts[12]) == 1
             kinds.append(kind)
         }
-        return TrackerStats(now: now, kinds: kinds, workers: try reply.int(3))
+        return TrackerStats(now: now, kinds: kinds, workers: try reply.int(3), isPaused: try reply.int(4) == 1)
     }
 }

@@ -56,6 +56,7 @@ package struct Acquire: Verb {
             return .refused(.locked(until: Timestamp(microseconds: try reply.int(2)), by: try reply.string(3)))
         case "NOT_DUE": return .refused(.notDue(at: Timestamp(microseconds: try reply.int(2))))
         case "PAUSED": return .refused(.paused)
+        case "BLOCKED": return .refused(.blocked)
         case "ENDED": return .refused(.ended(try reply.state(reply.string(2))))
         default: throw reply.unexpected()
         }

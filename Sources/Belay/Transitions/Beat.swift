@@ -9,6 +9,8 @@ public enum BeatEvent: String, Sendable, Hashable, Codable, CaseIterable {
     case heartbeat
     /// It leaves.
     case offline
+    /// It leaves, because too much of what it ran failed.
+    case drained
 }
 
 /// What a worker tells of itself.

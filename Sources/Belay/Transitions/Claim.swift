@@ -70,10 +70,10 @@ package struct ClaimMany: Verb {
 
 extension Claim {
     /// `[id kind attempt fence expires begun payload created due failures crashes content-type trace data
-    /// data-type]`
+    /// data-type (deadline soft-deadline)]`
     init(_ item: RedisReply, token: String, worker: WorkerName, of reply: ScriptReply) throws(TrackerError) {
         let parts = try reply.items(item)
-        guard parts.count == 15 else { throw reply.malformed("a claim of \(parts.count) parts") }
+        guard parts.count == 15 || parts.count == 17 else { throw reply.malformed("a claim of \(parts.count) parts") }
         let expires = Timestamp(microseconds: try reply.number(parts[4]))
         let began = Timestamp(microseconds: try reply.number(parts[5]))
         let contentType = try reply.text(parts[11])
@@ -95,7 +95,9 @@ extension Claim {
             failures: try reply.number(parts[9]),
             crashes: try reply.number(parts[10]),
             data: Body(bytes: try reply.bytes(parts[13]), contentType: dataType.isEmpty ? Body.json : dataType),
-            trace: trace.isEmpty ? [:] : TraceText.decode(trace)
+            trace: trace.isEmpty ? [:] : TraceText.decode(trace),
+            deadline: parts.count > 15 ? reply.optionalMoment(parts[15]) : nil,
+            softDeadline: parts.count > 15 ? reply.optionalMoment(parts[16]) : nil
         )
     }
 }

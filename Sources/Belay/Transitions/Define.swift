@@ -46,6 +46,14 @@ extension TrackerError {
         TrackerError(.full, "the tracker has \(Limits.kinds) kinds, which is the limit; use another namespace")
     }
 
+    package static func unknownParent(_ parent: String, of id: TaskID) -> TrackerError {
+        TrackerError(
+            .unknownParent,
+            "task “\(id)” is to wait for “\(parent)” (t: a task, g: a tag), which does not exist; enqueue that one before, or "
+                + "earlier in the same call"
+        )
+    }
+
     package static func unknownKind(_ kind: some CustomStringConvertible) -> TrackerError {
         TrackerError(
             .unknownKind,

@@ -4,30 +4,27 @@ package import RedisWire
 /// Deletes tasks with everything kept of them.
 package struct Delete: Verb {
     package static let script = RedisScript(.delete)
-    package var ids: [TaskID]
+    package var targets: TaskTargets
     package var force: Bool
 
-    package func validate() throws(TrackerError) { try HolderBatch.check(ids.count) }
+    package func validate() throws(TrackerError) { try targets.validate() }
 
     package func encode(into call: inout ScriptCall) {
-        call.keys(ids)
+        call.keys(targets.ids)
         call.append(force ? "force" : "")
+        call.append(targets.tag)
+        call.append(targets.letters)
+        call.append(targets.limit)
     }
 
-    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [DeleteOutcome] {
-        try reply.requireOK()
-        var outcomes: [DeleteOutcome] = []
-        for answer in try reply.list(2) {
-            switch try reply.text(answer) {
-            case "DELETED": outcomes.append(.deleted)
-            case "RUNNING": outcomes.append(.running)
-            case "GONE": outcomes.append(.notFound)
-            case let word: throw reply.malformed("unknown answer “\(word)”")
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> TargetedResponse<DeleteOutcome> {
+        try targets.decode(reply) { word throws(TrackerError) in
+            switch word {
+            case "DELETED": .deleted
+            case "RUNNING": .running
+            case "GONE": .notFound
+            default: throw reply.malformed("unknown answer “\(word)”")
             }
         }
-        guard outcomes.count == ids.count else {
-            throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks")
-        }
-        return outcomes
     }
 }

@@ -17,6 +17,7 @@ package struct Enqueue: Verb {
         package var payload: Body
         package var attempts: Int?
         package var trace: [String: String]
+        package var wishes: Wishes?
 
         package init(
             id: TaskID,
@@ -25,7 +26,8 @@ package struct Enqueue: Verb {
             priority: Int,
             payload: Body,
             attempts: Int?,
-            trace: [String: String]
+            trace: [String: String],
+            wishes: Wishes? = nil
         ) {
             self.id = id
             self.kind = kind
@@ -34,6 +36,22 @@ package struct Enqueue: Verb {
             self.payload = payload
             self.attempts = attempts
             self.trace = trace
+            self.wishes = wishes
+        }
+    }
+
+    /// What only some tasks ask for.
+    package struct Wishes: Sendable {
+        package var tags: [TaskTag] = []
+        package var dependencies: Dependencies?
+        package var expires: Due?
+        package var unique: Uniqueness?
+        package var reuse = false
+
+        package init() {}
+
+        package var isEmpty: Bool {
+            tags.isEmpty && dependencies == nil && expires == nil && unique == nil && !reuse
         }
     }
 
@@ -43,10 +61,21 @@ package struct Enqueue: Verb {
         package var duplicates: Set<Int> = []
         /// So many of the kind wait already.
         package var full: [Int: Int] = [:]
+        /// That task has the same content.
+        package var repeated: [Int: TaskID] = [:]
+        /// The task of this id succeeded and is used again.
+        package var reused: Set<Int> = []
 
-        package init(duplicates: Set<Int> = [], full: [Int: Int] = [:]) {
+        package init(
+            duplicates: Set<Int> = [],
+            full: [Int: Int] = [:],
+            repeated: [Int: TaskID] = [:],
+            reused: Set<Int> = []
+        ) {
             self.duplicates = duplicates
             self.full = full
+            self.repeated = repeated
+            self.reused = reused
         }
     }
 
@@ -73,17 +102,46 @@ package struct Enqueue: Verb {
             if let attempts = item.attempts, !Limits.attempts.contains(attempts) {
                 throw .invalid("attempts", attempts, allowed: "1 to 10,000")
             }
-            switch item.due {
-            case .now: break
-            case .after(let delay):
-                guard Limits.delay.contains(delay) else { throw .invalid("delay", delay, allowed: "0 s to 3,650 days") }
-            case .at(let moment):
-                guard (0...4_102_444_800_000_000).contains(moment.microseconds) else {
-                    throw .invalid("run time", moment, allowed: "from 1970 to 2100")
-                }
-            }
+            try Self.check(item.due, "delay", "run time")
+            if let wishes = item.wishes { try Self.check(wishes, of: item.id) }
             try Self.check(item.payload, limit: payloadLimit, what: "payload of task “\(item.id)”")
         }
+    }
+
+    private static func check(_ due: Due, _ delayName: String, _ momentName: String) throws(TrackerError) {
+        switch due {
+        case .now: break
+        case .after(let delay):
+            guard Limits.delay.contains(delay) else { throw .invalid(delayName, delay, allowed: "0 s to 3,650 days") }
+        case .at(let moment):
+            guard (0...4_102_444_800_000_000).contains(moment.microseconds) else {
+                throw .invalid(momentName, moment, allowed: "from 1970 to 2100")
+            }
+        }
+    }
+
+    private static func check(_ wishes: Wishes, of id: TaskID) throws(TrackerError) {
+        guard wishes.tags.count <= Limits.tags, Set(wishes.tags).count == wishes.tags.count else {
+            throw .invalid(
+                "tags of task \(id)",
+                wishes.tags.map(\.description).joined(separator: ", "),
+                allowed: "at most \(Limits.tags), each once"
+            )
+        }
+        try wishes.dependencies?.validate()
+        if let parents = wishes.dependencies?.parents {
+            let itself = parents.contains { parent in
+                switch parent {
+                case .task(let parent): parent == id
+                case .tag(let tag): wishes.tags.contains(tag)
+                }
+            }
+            if itself {
+                throw .invalid("parent of task \(id)", "itself", allowed: "other tasks, and tags that it has not")
+            }
+        }
+        if let expires = wishes.expires { try check(expires, "time to expiry", "expiry") }
+        try wishes.unique?.validate()
     }
 
     package static func check(_ body: Body, limit: Int, what: String) throws(TrackerError) {
@@ -119,12 +177,38 @@ package struct Enqueue: Verb {
             if item.payload.contentType != Body.json { fields.append(("ct", Array(item.payload.contentType.utf8))) }
             if let attempts = item.attempts { fields.append(("l", Array("\(attempts)".utf8))) }
             if !item.trace.isEmpty { fields += TraceText.fields(item.trace) }
-            call.append(fields.count)
+            let options = item.wishes.map { Self.options($0, of: item.payload) } ?? []
+            call.append(options.isEmpty ? "\(fields.count)" : "\(fields.count):\(options.count)")
             for (name, value) in fields {
                 call.append(name)
                 call.append(bytes: value)
             }
+            for (name, value) in options {
+                call.append(name)
+                call.append(value)
+            }
         }
+    }
+
+    private static func options(_ wishes: Wishes, of payload: Body) -> [(String, String)] {
+        var options = wishes.tags.map { ("tag", $0.description) }
+        if let dependencies = wishes.dependencies {
+            options += dependencies.parents.map { ("after", $0.description) }
+            options.append(("rule", "\(dependencies.condition.letter)\(dependencies.needed)"))
+        }
+        switch wishes.expires {
+        case .now?: options.append(("expires", "+0"))
+        case .after(let delay)?: options.append(("expires", "+\(delay.microseconds)"))
+        case .at(let moment)?: options.append(("expires", "@\(moment.microseconds)"))
+        case nil: break
+        }
+        if let unique = wishes.unique {
+            let letters = TaskState.allCases.filter(unique.states.contains).map(\.letters).joined()
+            let window = unique.window?.microseconds ?? 0
+            options.append(("unique", "\(unique.hash(of: payload)) \(letters) \(window) \(unique.later.rawValue)"))
+        }
+        if wishes.reuse { options.append(("reuse", "1")) }
+        return options
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> Response {
@@ -137,7 +221,17 @@ package struct Enqueue: Verb {
             for i in stride(from: 0, to: full.count, by: 2) {
                 response.full[try reply.place(full[i], of: items.count)] = try reply.number(full[i + 1])
             }
+            let repeated = try reply.list(4)
+            guard repeated.count.isMultiple(of: 2) else { throw reply.malformed("a place without a task") }
+            for i in stride(from: 0, to: repeated.count, by: 2) {
+                let place = try reply.place(repeated[i], of: items.count)
+                response.repeated[place] = TaskID(trusted: try reply.text(repeated[i + 1]))
+            }
+            for place in try reply.list(5) { response.reused.insert(try reply.place(place, of: items.count)) }
             return response
+        case "UNKNOWN_PARENT":
+            let item = items[try reply.place(reply.element(2), of: items.count)]
+            throw .unknownParent(try reply.string(3), of: item.id)
         case "UNKNOWN_KIND": throw .unknownKind(try reply.string(2))
         case "FULL": throw .fullOfKinds()
         case "TOO_LARGE":

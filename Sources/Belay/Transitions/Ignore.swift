@@ -21,5 +21,5 @@ package struct Ignore: Verb {
     }
 
     /// The states from which a task may be set aside. One that its holder paused is its holder's.
-    package static let allowed: [TaskState] = [.ready, .paused, .exhausted, .cancelled, .ignored]
+    package static let allowed: [TaskState] = [.ready, .blocked, .paused, .exhausted, .cancelled, .ignored]
 }

@@ -26,7 +26,8 @@ package struct Renew: Verb {
             switch exception.word {
             case "STALE": outcomes[exception.place] = .stale
             case "GONE": outcomes[exception.place] = .gone
-            case "CANCEL": outcomes[exception.place] = .cancelRequested
+            case "CANCEL":
+                outcomes[exception.place] = exception.signal.map { .terminateRequested(signal: $0) } ?? .cancelRequested
             case "ENDING":
                 guard let end = exception.time else { throw reply.malformed("no time with ENDING") }
                 outcomes[exception.place] = .ending(at: end)
@@ -55,14 +56,17 @@ extension ScriptCall {
 }
 
 extension ScriptReply {
-    /// `[[place word time?] ...]`, places from 1 in the answer and from 0 here.
-    func exceptions(within count: Int) throws(TrackerError) -> [(place: Int, word: String, time: Timestamp?)] {
-        var exceptions: [(place: Int, word: String, time: Timestamp?)] = []
+    /// `[[place word time? signal?] ...]`, places from 1 in the answer and from 0 here.
+    func exceptions(
+        within count: Int
+    ) throws(TrackerError) -> [(place: Int, word: String, time: Timestamp?, signal: Int?)] {
+        var exceptions: [(place: Int, word: String, time: Timestamp?, signal: Int?)] = []
         for item in try list(2) {
             let parts = try items(item)
-            guard (2...3).contains(parts.count) else { throw malformed("\(item) is not a place and a word") }
-            let time = parts.count == 3 ? optionalMoment(parts[2]) : nil
-            exceptions.append((try place(parts[0], of: count), try text(parts[1]), time))
+            guard (2...4).contains(parts.count) else { throw malformed("\(item) is not a place and a word") }
+            let time = parts.count > 2 ? optionalMoment(parts[2]) : nil
+            let signal = parts.count > 3 ? parts[3].int : nil
+            exceptions.append((try place(parts[0], of: count), try text(parts[1]), time, signal))
         }
         return exceptions
     }

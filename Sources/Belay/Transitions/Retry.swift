@@ -12,7 +12,7 @@ public enum RetryBudget: String, Sendable, Hashable, Codable {
 /// Runs tasks again: an ended or paused one anew, a waiting one now.
 package struct Retry: Verb {
     package static let script = RedisScript(.retry)
-    package var ids: [TaskID]
+    package var targets: TaskTargets
     package var budget: RetryBudget
     /// Whether to take running tasks from their holders.
     package var force = false
@@ -22,33 +22,32 @@ package struct Retry: Verb {
     package var nonce = Host.nonce()
 
     package func validate() throws(TrackerError) {
-        try HolderBatch.check(ids.count)
+        try targets.validate()
         try Names.checkMessage(message)
     }
 
     package func encode(into call: inout ScriptCall) {
-        call.keys(ids)
+        call.keys(targets.ids)
         call.append(budget.rawValue)
         call.append(force ? "force" : "")
         call.append(actor)
         call.append(message)
         call.append(nonce)
+        call.append(targets.tag)
+        call.append(targets.letters)
+        call.append(targets.limit)
     }
 
-    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [RetryOutcome] {
-        try reply.requireOK()
-        var outcomes: [RetryOutcome] = []
-        for answer in try reply.list(2) {
-            switch try reply.text(answer) {
-            case "READY": outcomes.append(.ready)
-            case "RUNNING": outcomes.append(.running)
-            case "GONE": outcomes.append(.notFound)
-            case let word: throw reply.malformed("unknown answer “\(word)”")
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> TargetedResponse<RetryOutcome> {
+        try targets.decode(reply) { word throws(TrackerError) in
+            switch word {
+            case "READY": .ready
+            case "WAITING": .waiting
+            case "RUNNING": .running
+            case "BLOCKED": .blocked
+            case "GONE": .notFound
+            default: throw reply.malformed("unknown answer “\(word)”")
             }
         }
-        guard outcomes.count == ids.count else {
-            throw reply.malformed("\(outcomes.count) answers for \(ids.count) tasks")
-        }
-        return outcomes
     }
 }

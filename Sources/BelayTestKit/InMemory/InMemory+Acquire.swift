@@ -5,7 +5,7 @@ extension Acquire: InMemoryVerb {
         guard let task = state.tasks[id] else { return .refused(.notFound) }
         var end: TaskState?
         if task.isHeld {
-            if task.token == token { return .claimed(task.claim(by: worker)) }
+            if task.token == token { return .claimed(state.claim(of: task, by: worker)) }
             let expires = task.record.leaseExpires ?? state.now
             let isFree = expires <= state.now && !state.isHeld
             guard isFree || options.contains(.ignoreLock) || held != nil && held == task.token else {
@@ -21,6 +21,13 @@ extension Acquire: InMemoryVerb {
                 if task.record.due > state.now, !options.contains(.ignoreDue) {
                     return .refused(.notDue(at: task.record.due))
                 }
+                var starting: [String: TaskID] = [:]
+                if !options.contains(.force), let cause = state.hindrance(task, &starting) {
+                    state.hinder(id, cause)
+                    state.tick()
+                    return .refused(.ended(.cancelled))
+                }
+            case .blocked: return .refused(.blocked)
             case .paused: return .refused(.paused)
             case .succeeded, .exhausted, .cancelled, .ignored:
                 if refuses(task.record.state) { return .refused(.ended(task.record.state)) }
@@ -31,7 +38,7 @@ extension Acquire: InMemoryVerb {
         state.change(id) { task in
             if task.record.state == .succeeded { task.remember(.succeeded, at: task.record.updated) }
             // One who takes a lock over takes the request to stop over, too.
-            if end != nil { (task.record.cancelRequested, task.record.cancelReason) = (nil, nil) }
+            if end != nil { task.forgetCancellation() }
             if isAnew { task.beginAnew() }
         }
         let claim = state.take(id, token: token, worker: worker, lease: lease)

@@ -9,10 +9,16 @@ extension ClaimMany: InMemoryVerb {
         for kind in kinds where state.kinds[kind] != nil && !known.contains(kind) { known.append(kind) }
         let expired = state.expired(of: known, limit: 10)
         let open = state.open(known)
-        let picked = state.queue(of: open, order, limit: count)
+        var (hindered, starting): ([(id: TaskID, cause: CancelCause)], [String: TaskID]) = ([], [:])
+        let picked = state.queue(of: open, order, limit: count) { task in
+            guard let cause = state.hindrance(task, &starting) else { return true }
+            hindered.append((task.record.id, cause))
+            return false
+        }
         let waiting = picked.isEmpty ? state.nextDue(of: open) : nil
         let retried = state.takeBack(expired).compactMap(\.due)
-        let nextDue = picked.isEmpty ? (retried + [waiting].compactMap { $0 }).min() : nil
+        var nextDue = picked.isEmpty ? (retried + [waiting].compactMap { $0 }).min() : nil
+        for (id, cause) in hindered { state.hinder(id, cause) }
         if jumped { state.hold(for: known) }
         let claims = picked.map { state.take($0, token: token, worker: worker, lease: lease) }
         if !picked.isEmpty {
@@ -25,14 +31,17 @@ extension ClaimMany: InMemoryVerb {
                 state.idle[kind, default: ScoredSet()].insert(worker.description, score: end.microseconds)
             }
         }
+        if picked.count < count { state.settleRest() } else { state.settle() }
         state.tick()
+        // What became ready, or may stand behind those that were hindered, is there now.
+        if picked.isEmpty, !hindered.isEmpty || state.kin.hasFreed { nextDue = state.now }
         return .making(claims, nextDue: nextDue, now: state.now)
     }
 
     /// The same grant once more, without what was ended since.
     private func again(_ grant: Grant, _ state: InMemoryState) -> Response {
         let held = grant.ids.compactMap { state.tasks[$0] }.filter { $0.isHeld && $0.token == token }
-        return .making(held.map { $0.claim(by: worker) }, nextDue: nil, now: state.now)
+        return .making(held.map { state.claim(of: $0, by: worker) }, nextDue: nil, now: state.now)
     }
 }
 
@@ -45,8 +54,15 @@ extension InMemoryState {
         kinds[kind]?.policy.whenExhausted == .ignored ? .ignored : .exhausted
     }
 
-    /// The tasks to be claimed, in the order of claiming, equals by id; those that are due, or all that wait.
-    func queue(of kinds: [KindName], _ order: ClaimOrder, limit: Int, scheduled: Bool = false) -> [TaskID] {
+    /// The tasks to be claimed, in the order of claiming, equals by id; those that are due, or all that wait. Of each lane so many
+    /// are looked at as are wanted still, and those left out that may not be taken.
+    func queue(
+        of kinds: [KindName],
+        _ order: ClaimOrder,
+        limit: Int,
+        scheduled: Bool = false,
+        where mayBeTaken: (StoredTask) -> Bool = { _ in true }
+    ) -> [TaskID] {
         let lanes = order == .due ? [Array(Limits.priorities)] : Limits.priorities.reversed().map { [$0] }
         var picked: [TaskID] = []
         for priorities in lanes where picked.count < limit {
@@ -55,7 +71,8 @@ extension InMemoryState {
                     index("q", kind, priority).upTo(scheduled ? .max : now.microseconds).prefix(limit - picked.count)
                 }
             }
-            picked += found.sorted { $0.precedes($1) }.prefix(limit - picked.count).map(\.member)
+            let first = found.sorted { $0.precedes($1) }.prefix(limit - picked.count)
+            picked += first.map(\.member).filter { tasks[$0].map(mayBeTaken) ?? false }
         }
         return picked
     }
@@ -85,8 +102,14 @@ extension InMemoryState {
         move(id, to: .running, at: min(expires, deadline ?? expires))
         sees(worker)
         let task = tasks[id]!
+        started(task)
         note(.claimed, task, "\(task.record.fence ?? 0)", by: worker.description)
-        return task.claim(by: worker)
+        return claim(of: task, by: worker)
+    }
+
+    /// A lock as its holder sees it.
+    func claim(of task: StoredTask, by worker: WorkerName) -> Claim {
+        task.claim(by: worker, softTimeout: kinds[task.record.kind]?.policy.softTimeout)
     }
 
     /// Notes that a worker lives.

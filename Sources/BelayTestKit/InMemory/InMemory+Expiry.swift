@@ -51,6 +51,7 @@ extension Reap: InMemoryVerb {
         let expired = state.expired(of: kinds, limit: limit)
         let reaped = state.takeBack(expired)
         if jumped { state.hold(for: kinds) }
+        state.settleRest()
         state.tick()
         return .making(reaped, more: expired.count >= limit)
     }

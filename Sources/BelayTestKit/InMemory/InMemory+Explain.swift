@@ -11,6 +11,7 @@ extension Explain: InMemoryVerb {
         let record = task.record
         switch record.state {
         case .ready: return waiting(task, state)
+        case .blocked: return [awaiting(task, state)]
         case .running: return held(record, state)
         case .paused:
             let pause = Explanation.Reason.paused(since: record.updated, worker: task.isHeld ? record.worker : nil)
@@ -18,9 +19,32 @@ extension Explain: InMemoryVerb {
         case .succeeded: return [.succeeded(at: record.updated)]
         case .exhausted:
             return [.exhausted(at: record.updated, attempts: record.attempts, error: task.latestFailure)]
-        case .cancelled: return [.cancelled(at: record.updated, reason: record.cancelReason ?? "")]
+        case .cancelled: return [cancelled(record)]
         case .ignored: return [.ignored(at: record.updated)]
         }
+    }
+
+    private func cancelled(_ record: TaskRecord) -> Explanation.Reason {
+        switch record.cause {
+        case .expired: .expired(at: record.updated)
+        case .deduplicated(let other): .deduplicated(at: record.updated, of: other)
+        case .parentFailed(let parent): .parentFailed(at: record.updated, parent: parent)
+        case nil: .cancelled(at: record.updated, reason: record.cancelReason ?? "")
+        }
+    }
+
+    private func awaiting(_ task: StoredTask, _ state: InMemoryState) -> Explanation.Reason {
+        let open = (task.wait?.parents ?? []).compactMap { parent -> ParentOutcome? in
+            let found: TaskState? =
+                switch parent {
+                case .task(let id): state.tasks[id]?.record.state
+                case .tag(let tag): state.kin.isGood(tag) == nil ? .blocked : nil
+                }
+            guard let found, !found.isTerminal else { return nil }
+            return ParentOutcome(parent: parent, state: found, result: nil)
+        }
+        let (needed, left) = (task.wait?.needed ?? 0, task.wait?.left ?? 0)
+        return .awaiting(parents: Array(open.prefix(10)), needed: needed, unfinished: left)
     }
 
     private func waiting(_ task: StoredTask, _ state: InMemoryState) -> [Explanation.Reason] {
@@ -43,7 +67,10 @@ extension Explain: InMemoryVerb {
         }
         let before = record.due <= now ? tasksBefore(record, state) : 0
         if before > 0 { reasons.append(.behind(tasks: before, endedLastMinute: endedLastMinute(record, state))) }
-        return reasons.isEmpty ? [.imminent(workers: alive)] : reasons
+        let expires = record.attempts == 0 ? record.expires : nil
+        if let expires, expires <= now { return [.expires(at: expires, in: expires - now)] + reasons }
+        if reasons.isEmpty { reasons = [.imminent(workers: alive)] }
+        return reasons + (expires.map { [.expires(at: $0, in: $0 - now)] } ?? [])
     }
 
     /// Due tasks of higher priority, and those of its own that are due longer.

@@ -12,9 +12,12 @@ extension Find: InMemoryVerb {
         var listed: Set<Character> = []
         for letter in letters where listed.insert(letter).inserted {
             if let start, start.letter != letter { continue }
-            let indexes = names.flatMap { state.names(of: letter, $0) }.map { state.index($0) }
+            let indexes =
+                tag.map { [state.kin.tagged[Kinship.TagIndex(tag: $0, letter: letter)] ?? ScoredSet()] }
+                ?? names.flatMap { state.names(of: letter, $0) }.map { state.index($0) }
             // Some of each index; what lies beyond the first end of these may have others before it that were not seen.
-            let chunk = max(1, min(limit - tasks.count, (2000 - looked) / max(1, indexes.count)))
+            let room = ((isFiltered ? 500 : 2000) - looked) / max(1, indexes.count)
+            let chunk = max(1, isFiltered ? room : min(limit - tasks.count, room))
             var (found, horizon): ([Entry], Entry?) = ([], nil)
             for index in indexes {
                 let page = self.page(of: index, after: start, chunk)
@@ -25,7 +28,7 @@ extension Find: InMemoryVerb {
                 }
             }
             for entry in found.sorted(by: precedes) {
-                if let task = state.tasks[entry.member] { tasks.append(task.row) }
+                if let task = state.tasks[entry.member], matches(task.record) { tasks.append(task.row) }
                 if tasks.count >= limit || entry.member == horizon?.member {
                     return .making(tasks, cursor: "\(letter) \(entry.score) \(entry.member)")
                 }
@@ -33,6 +36,19 @@ extension Find: InMemoryVerb {
             start = nil
         }
         return .making(tasks, cursor: nil)
+    }
+
+    /// Whether more is asked for than the indexes tell apart.
+    private var isFiltered: Bool {
+        wantedWorker != nil || created != nil || tag != nil && !kinds.isEmpty
+    }
+
+    private var wantedWorker: String? { worker.flatMap { $0.isEmpty ? nil : $0 } }
+
+    private func matches(_ record: TaskRecord) -> Bool {
+        guard kinds.isEmpty || kinds.contains(record.kind) else { return false }
+        if let wantedWorker, wantedWorker != record.worker { return false }
+        return created.map { $0.contains(record.created) } ?? true
     }
 
     private typealias Entry = ScoredSet<TaskID>.Entry

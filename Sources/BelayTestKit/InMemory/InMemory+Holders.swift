@@ -10,7 +10,9 @@ extension Renew: InMemoryVerb {
             let wanted = max(renewed[handle.id] ?? expires, state.now + lease)
             let end = min(wanted, task.record.deadline ?? wanted)
             renewed[handle.id] = end
-            if task.record.cancelRequested != nil { return .cancelRequested }
+            if task.record.cancelRequested != nil {
+                return task.signal.map { .terminateRequested(signal: $0) } ?? .cancelRequested
+            }
             return end < wanted ? .ending(at: end) : .renewed
         }
         for (id, end) in renewed {

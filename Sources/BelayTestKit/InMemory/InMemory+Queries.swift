@@ -30,7 +30,8 @@ extension Peek: InMemoryVerb {
 extension Stats: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> TrackerStats {
         let kinds = state.kinds.keys.sorted().map { counts(of: $0, state) }
-        return TrackerStats(now: state.now, kinds: kinds, workers: state.workers.count)
+        let isPaused = state.gates[nil] != nil
+        return TrackerStats(now: state.now, kinds: kinds, workers: state.workers.count, isPaused: isPaused)
     }
 
     private func counts(of name: KindName, _ state: InMemoryState) -> TrackerStats.Kind {
@@ -45,6 +46,8 @@ extension Stats: InMemoryVerb {
         kind.exhausted = state.index("x", name).count
         kind.cancelled = state.index("c", name).count
         kind.ignored = state.index("n", name).count
+        kind.blocked = state.index("j", name).count
+        kind.isPaused = state.gates[name] != nil
         let oldest = due.compactMap(\.first?.score).min()
         kind.oldestReadyAge = oldest.map { .microseconds(state.now.microseconds - $0) }
         let next = zip(indexes, due).compactMap { $0.entries[$1.endIndex...].first?.score }.min()

@@ -13,7 +13,8 @@ extension Beat: InMemoryVerb {
         let name = worker.description
         let last = state.beats[name]
         if let last, repeats(last, at: state.now) { return }
-        let aliveUntil = event == .offline ? state.now : state.now + interval + interval
+        let leaves = event == .offline || event == .drained
+        let aliveUntil = leaves ? state.now : state.now + interval + interval
         let since = event == .online ? nil : last?.since
         state.sees(worker)
         for kind in kinds where state.kinds[kind] != nil {
@@ -28,6 +29,7 @@ extension Beat: InMemoryVerb {
         switch event {
         case .online: state.note(.workerOnline, kind: nil, by: name)
         case .offline: state.note(.workerOffline, kind: nil, by: name)
+        case .drained: state.note(.workerDrained, kind: nil, by: name)
         case .heartbeat: break
         }
         state.tick()
@@ -37,7 +39,7 @@ extension Beat: InMemoryVerb {
     private func repeats(_ last: StoredBeat, at now: Timestamp) -> Bool {
         switch event {
         case .online: last.since == last.time && last.aliveUntil > now && last.beat.kinds == kinds
-        case .offline: last.aliveUntil == last.time
+        case .offline, .drained: last.aliveUntil == last.time
         case .heartbeat: false
         }
     }

@@ -10,6 +10,16 @@ struct StoredTask: Sendable {
     var nonce: String?
     /// The trace context of the enqueue.
     var trace: [String: String]
+    /// The signal that a program is to get which was asked to stop.
+    var signal: Int?
+    /// What it waits or waited for.
+    var wait: StoredWait?
+    /// Whether any task ever waited for it.
+    var hasChildren = false
+    /// Its content, when that is unique.
+    var content: StoredContent?
+    /// The request that used its success again, the latest.
+    var reusedBy: String?
     /// Attempts that ended in anything but success, oldest first; a success joins them when the task begins anew.
     private(set) var history: [Attempt] = []
     /// Fences of the attempts after which the task was set aside.
@@ -72,8 +82,8 @@ struct StoredTask: Sendable {
     /// The attempt of a handle, when it is the last one remembered: a repeated call asks.
     func remembered(_ handle: ClaimHandle) -> Attempt? { history.last.flatMap { $0.fence == handle.fence ? $0 : nil } }
 
-    /// The lock as its holder sees it.
-    func claim(by worker: WorkerName) -> Claim {
+    /// The lock as its holder sees it; `softTimeout` is the kind's.
+    func claim(by worker: WorkerName, softTimeout: Duration?) -> Claim {
         let began = record.began ?? record.created
         let expires = record.leaseExpires ?? began
         return Claim(
@@ -92,7 +102,9 @@ struct StoredTask: Sendable {
             failures: record.failures,
             crashes: record.crashes,
             data: record.data ?? .empty,
-            trace: trace
+            trace: trace,
+            deadline: record.deadline,
+            softDeadline: softTimeout.map { began + $0 }
         )
     }
 
@@ -106,6 +118,11 @@ struct StoredTask: Sendable {
         shown.renewals = record.renewals
         shown.cancelRequested = record.cancelRequested
         shown.cancelReason = record.cancelReason
+        shown.cause = record.cause
+        shown.expires = record.expires
+        shown.tags = record.tags
+        shown.awaited = record.state == .blocked ? wait?.needed ?? 0 : 0
+        shown.reuses = record.reuses
         shown.payload = record.payload
         shown.deadline = record.state == .running ? record.deadline : nil
         shown.result = record.result

@@ -5,7 +5,7 @@ import Testing
 
 /// What must hold of every namespace at every moment.
 enum Invariants {
-    private static let states = ["q", "r", "h", "p", "s", "x", "c", "n"]
+    static let states = ["q", "r", "h", "p", "j", "s", "x", "c", "n"]
 
     static func check(_ dump: Dump, sourceLocation: SourceLocation) {
         var faults = dump.mortal.map { "\($0) has a TTL" }
@@ -20,7 +20,16 @@ enum Invariants {
             }
             switch family {
             case .header, .events, .record, .worker: break
+            case .kin: faults += Kinship.faults(dump, key, records: records)
             case .gates: faults += gateFaults(dump)
+            case .hooks:
+                for (name, text) in dump.hash(key) ?? [:] where text.wholeMatch(of: /[0-9]+ \{.*\}/) == nil {
+                    faults.append("hook \(name) says “\(text)”")
+                }
+            case .cursors:
+                for (name, text) in dump.hash(key) ?? [:] where TrackerEvent.Position(text) == nil {
+                    faults.append("\(name) has come to “\(text)”")
+                }
             case .workers, .idle, .takers:
                 if case .takers = family, !kinds.contains(String(key.dropFirst(2))) {
                     faults.append("\(key) is of an unknown kind")
@@ -48,11 +57,13 @@ enum Invariants {
             faults.append("the tracker is open and has a gate")
         }
         if dump.header["gate"] != nil, dump.hash("gates")?[""] == nil { faults.append("nobody paused the tracker") }
+        faults += foreignFaults(dump)
         #expect(faults == [], sourceLocation: sourceLocation)
     }
 
     private enum Family {
-        case header, events, workers, worker, idle, takers, gates, record
+        case header, events, workers, worker, idle, takers, gates, record, kin
+        case hooks, cursors
         case index(kind: String)
         case side(letter: String, id: String)
 
@@ -62,19 +73,24 @@ enum Invariants {
             case "events": self = .events
             case "workers": self = .workers
             case "gates": self = .gates
+            case "ends": self = .kin
+            case "hooks", "cursors", "segments": self = .record
+            case let key where key.hasPrefix("y"): self = .record  // foreign tasks and workers, see foreignFaults
             default:
                 guard key.dropFirst().first == ":", !key.dropFirst(2).isEmpty else { return nil }
                 let (letter, rest) = (String(key.prefix(1)), String(key.dropFirst(2)))
                 switch letter {
                 case "t": self = .record
                 case "w": self = .worker
+                case "S": self = .record
                 case "i": self = .idle
                 case "k": self = .takers
                 case "b", "o", "d", "a", "e", "l": self = .side(letter: letter, id: rest)
                 case "q":
                     guard rest.first?.wholeNumberValue != nil, rest.dropFirst().first == ":" else { return nil }
                     self = .index(kind: String(rest.dropFirst(2)))
-                case "r", "h", "p", "s", "x", "c", "n": self = .index(kind: rest)
+                case "r", "h", "p", "j", "s", "x", "c", "n": self = .index(kind: rest)
+                case "m", "f", "g", "u": self = .kin
                 default: return nil
                 }
             }
@@ -127,7 +143,7 @@ enum Invariants {
         if !states.contains(state) { faults.append("\(id) has state \(state)") }
         if places.map(\.index) != [index] { faults.append("\(id) is in \(places.map(\.index)), not just in \(index)") }
         let score = places.first?.score
-        if state == "q", record["d"] ?? record["c"] != score.map({ "\($0)" }) {
+        if state == "q" || state == "j", record["d"] ?? record["c"] != score.map({ "\($0)" }) {
             faults.append("\(id) is due at \(record["d"] ?? record["c"] ?? "?") and its score is \(score ?? 0)")
         }
         if state == "q", dump.header["q:\(kind)"]?.contains(priority) != true {
@@ -137,7 +153,7 @@ enum Invariants {
             for field in ["t", "g", "b", "w", "n"] where record[field] == nil {
                 faults.append("\(id) is held without \(field)")
             }
-        } else if state != "q", record["u"] != score.map({ "\($0)" }) {
+        } else if state != "q", state != "j", record["u"] ?? record["c"] != score.map({ "\($0)" }) {
             faults.append("\(id) changed at \(record["u"] ?? "?") and its score is \(score ?? 0)")
         }
         if state == "h", record["to"] != nil || dump.header["q:\(kind)"]?.contains("h") != true {
@@ -160,6 +176,7 @@ enum Invariants {
         if record["P"] != nil, dump.string("b:\(id)") == nil { faults.append("the payload of \(id) is gone") }
         if record["R"] != nil, dump.string("o:\(id)") == nil { faults.append("the result of \(id) is gone") }
         if record["V"] != nil, dump.string("d:\(id)") == nil { faults.append("the data of \(id) is gone") }
+        faults += Kinship.faults(dump, id, record, score: score)
         if dump.keys["e:\(id)"] == nil, !digests(dump, id).isEmpty { faults.append("\(id) lost its backtraces") }
         return faults
     }

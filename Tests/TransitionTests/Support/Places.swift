@@ -67,7 +67,13 @@ extension TrackerFixture {
 // MARK: - Verbs as most tests send them
 
 extension Cancel {
-    init(ids: [TaskID], reason: String) { self.init(ids: ids, reason: reason, actor: TrackerFixture.actor) }
+    init(ids: [TaskID], reason: String, signal: Int? = nil) {
+        self.init(targets: .tasks(ids), reason: reason, signal: signal, actor: TrackerFixture.actor)
+    }
+}
+
+extension Delete {
+    init(ids: [TaskID], force: Bool) { self.init(targets: .tasks(ids), force: force) }
 }
 
 extension Retry {
@@ -79,7 +85,7 @@ extension Retry {
         nonce: String = Host.nonce()
     ) {
         self.init(
-            ids: ids,
+            targets: .tasks(ids),
             budget: budget,
             force: force,
             actor: TrackerFixture.actor,

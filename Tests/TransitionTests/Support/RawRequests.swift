@@ -62,3 +62,39 @@ extension TrackerFixture {
         return response
     }
 }
+
+// MARK: - Verbs that work on named tasks or on those of a tag
+
+extension TrackerFixture {
+    /// What became of each task.
+    @discardableResult
+    func send<V: Verb, Outcome>(_ verb: V) async throws -> [Outcome] where V.Response == TargetedResponse<Outcome> {
+        let response: TargetedResponse<Outcome> = try await send(verb)
+        return response.outcomes
+    }
+
+    @discardableResult
+    func twice<V: Verb, Outcome>(
+        _ verb: V,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> [Outcome] where V.Response == TargetedResponse<Outcome> {
+        let request = request(verb)
+        let first = try await send(request)
+        let before = try await dump()
+        let second = try await send(request)
+        // A cancellation tells last how many were asked that had not been before, which a repeat cannot tell again.
+        let parts = first.elements?.prefix(4)
+        #expect(second.elements?.prefix(4) == parts, "the second answer differs", sourceLocation: sourceLocation)
+        #expect(try await dump().changes(since: before) == [], sourceLocation: sourceLocation)
+        return try verb.decode(ScriptReply(first, of: V.script.name)).outcomes
+    }
+
+    @discardableResult
+    func unchanged<V: Verb, Outcome>(
+        _ verb: V,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) async throws -> [Outcome] where V.Response == TargetedResponse<Outcome> {
+        let response: TargetedResponse<Outcome> = try await unchanged(verb, sourceLocation: sourceLocation)
+        return response.outcomes
+    }
+}

@@ -28,6 +28,7 @@ struct TrackerFixture: Sendable {
 
     private static let count = Mutex(0)
     private static let sharedClient = Mutex<RedisClient?>(nil)
+    private static let turns = Turns(8)
 
     /// Runs `body` with a fresh tracker on the server that all tests share, in which the given kinds are defined; then
     /// checks every key of the namespace and deletes them.
@@ -37,6 +38,19 @@ struct TrackerFixture: Sendable {
         payloadLimit: Int = 4096,
         isIntact: Bool = true,
         sourceLocation: SourceLocation = #_sourceLocation,
+        _ body: (TrackerFixture) async throws -> Void
+    ) async throws {
+        try await turns.take {
+            try await runAlone(kinds, policy, payloadLimit, isIntact, sourceLocation, body)
+        }
+    }
+
+    private static func runAlone(
+        _ kinds: [KindName],
+        _ policy: KindPolicy,
+        _ payloadLimit: Int,
+        _ isIntact: Bool,
+        _ sourceLocation: SourceLocation,
         _ body: (TrackerFixture) async throws -> Void
     ) async throws {
         let server = try await PrivateRedisServer.shared()

@@ -72,4 +72,75 @@ struct MemoryTests {
             await redis.close()
         }
     }
+
+    @Test("lets every end be told to those that wait for it, and tags go with their tasks")
+    func kin() async throws {
+        try await withPrivateRedisServer { server in
+            let redis = RedisClient(configuration: try RedisConfiguration(url: server.url))
+            let f = try TrackerFixture(url: server.url, redis: redis)
+            for kind in ["k", "l", "m"] as [KindName] {
+                try await f.tracker.define(kind, policy: TrackerFixture.policy)
+            }
+            let parents = (1...11).map { TaskID(trusted: "p\($0)") }
+            for parent in parents {
+                try await f.create(parent, tags: ["x"], unique: Uniqueness(key: parent.description))
+            }
+            for parent in parents {
+                for condition in Dependencies.Condition.allCases {
+                    let after = Dependencies.after(parent, condition: condition)
+                    try await f.create(TaskID(trusted: "\(parent).\(condition)"), "l", tags: ["y"], after: after)
+                }
+            }
+            try await f.create("tag", "l", after: .after(tag: "x"))
+            try await f.children(250, after: .after("p1"), prefix: "many")
+            try await f.create("old", "m", expires: .after(.seconds(1)))
+            try await f.create("oldToo", "m", expires: .after(.seconds(1)))
+            var handles: [ClaimHandle] = []
+            for parent in parents.prefix(8) {
+                handles.append(try await f.claim(parent, token: "\(parent)", lease: .seconds(60)).handle)
+            }
+            f.clock.advance(by: .seconds(2))
+            _ = try await redis.send(RedisCommand("CONFIG", "SET", "maxmemory", "1"))
+
+            #expect(try await f.tracker.complete(handles[0]) == .accepted)
+            #expect(try await f.tracker.fail(handles[1], failure, .exhaust) == .exhausted)
+            #expect(
+                try await f.tracker.cancel(["p3", "p4", "p5", "p9"]) == [
+                    .requested, .requested, .requested, .cancelled,
+                ]
+            )
+            #expect(try await f.tracker.fail(handles[2], failure) == .cancelled)
+            #expect(try await f.tracker.release([handles[3]]) == [.cancelled])
+            #expect(try await f.tracker.snooze(handles[4], for: .seconds(1)) == .cancelled)
+            #expect(try await f.tracker.delete(["p6"], force: true) == [.deleted])
+            #expect(try await f.tracker.ignore(["p10"]) == [.done(.ignored)])
+            #expect(try await f.send(f.acquire("old", token: "o")) == .refused(.ended(.cancelled)))
+            #expect(try await f.send(f.claimMany(1, ["m"], token: "m")).claims == [])
+            #expect(try await f.state("oldToo") == .cancelled)
+            f.clock.advance(by: .seconds(60))
+            #expect(try await f.tracker.cancel(["p7", "p8"]) == [.requested, .requested])
+            #expect(try await f.tracker.reap().items.map(\.state) == [.cancelled, .cancelled])
+            #expect(try await f.tracker.retry(["p11", "p9", "p9.succeeded"]) == [.ready, .ready, .waiting])
+            #expect(try await f.tracker.cancel(tag: "x") == TagChange(changed: 2))
+            #expect(try await f.dump().index("ends") == [:])
+            #expect(try await f.dump().index("j:k") == [:])
+            for parent in parents {
+                let isGood = parent == "p1"
+                let states = try await f.states(
+                    TaskID(trusted: "\(parent).ended"),
+                    TaskID(trusted: "\(parent).succeeded"),
+                    TaskID(trusted: "\(parent).failed")
+                )
+                #expect(states == [.ready, isGood ? .ready : .cancelled, isGood ? .cancelled : .ready], "\(parent)")
+            }
+            #expect(try await f.state("tag") == .ready)
+            #expect(try await f.dump().index("j:l") == [:])
+            f.clock.advance(by: .seconds(7200))
+            #expect(try await f.tracker.purge(limit: 500).items.count > 10)
+            _ = try await redis.send(RedisCommand("CONFIG", "SET", "maxmemory", "0"))
+            Invariants.check(try await f.dump(), sourceLocation: #_sourceLocation)
+            await f.tracker.close()
+            await redis.close()
+        }
+    }
 }
