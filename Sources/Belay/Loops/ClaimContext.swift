@@ -7,6 +7,8 @@ public enum StopReason: String, Sendable, Hashable, Codable {
     case lockLost
     /// Somebody cancelled the task.
     case cancelRequested
+    /// The soft limit of the kind's policy is over: what still can be ended well may be, before the time-out.
+    case timeLimit
     /// The worker shuts down; the task will be handed back.
     case shutdown
 }
@@ -21,7 +23,7 @@ public final class ClaimContext: Sendable {
     public let logger: Logger
     let stopped = Signal()
     private let tracker: Tracker
-    private let reason = Mutex<StopReason?>(nil)
+    private let asked = Mutex<(reason: StopReason?, signal: Int?)>((nil, nil))
     private let saved = Mutex<Body?>(nil)
 
     init(_ claim: Claim, tracker: Tracker) {
@@ -36,7 +38,10 @@ public final class ClaimContext: Sendable {
     }
 
     /// Why the work is to stop; nil while it is not.
-    public var stopReason: StopReason? { reason.withLock { $0 } }
+    public var stopReason: StopReason? { asked.withLock { $0.reason } }
+
+    /// The signal that a program which does the work is to get, when somebody cancelled the task and named one.
+    public var stopSignal: Int? { asked.withLock { $0.signal } }
 
     /// Says how far the work is.
     /// - Parameters:
@@ -118,17 +123,30 @@ public final class ClaimContext: Sendable {
         return .lockLost(claim.id)
     }
 
-    /// Asks the work to stop; the first reason stands, but a lost lock outdoes the others.
-    func stop(_ why: StopReason) {
-        reason.withLock { reason in
-            if reason == nil || why == .lockLost { reason = why }
+    /// Asks the work to stop; the first reason stands, but a cancellation outdoes it, and a lost lock all others.
+    func stop(_ why: StopReason, signal: Int? = nil) {
+        asked.withLock { asked in
+            if asked.reason.map({ why.rank > $0.rank }) ?? true { asked.reason = why }
+            if let signal { asked.signal = signal }
         }
         stopped.notify()
     }
 
-    /// Runs work; cancels it when it is asked to stop.
-    func run<T: Sendable>(_ work: @escaping @Sendable () async throws -> T) async -> Swift.Result<T, any Error> {
-        await withTaskGroup(of: Swift.Result<T, any Error>?.self) { group in
+    /// Waits until the work is asked to stop, once more perhaps; or so long at most, or until the calling task is
+    /// cancelled. Only for work that stops itself; see ``Handler/stopsItself``.
+    package func waitForStop(atMost limit: Duration? = nil) async {
+        if let limit { await stopped.wait(atMost: limit, clock: ContinuousClock()) } else { await stopped.wait() }
+    }
+
+    /// Runs work; cancels it when it is asked to stop, unless it stops itself.
+    func run<T: Sendable>(
+        stopsItself: Bool = false,
+        _ work: @escaping @Sendable () async throws -> T
+    ) async -> Swift.Result<T, any Error> {
+        if stopsItself {
+            do { return .success(try await work()) } catch { return .failure(error) }
+        }
+        return await withTaskGroup(of: Swift.Result<T, any Error>?.self) { group in
             group.addTask {
                 do { return .success(try await work()) } catch { return .failure(error) }
             }
@@ -145,6 +163,17 @@ public final class ClaimContext: Sendable {
                 if let ended = next { return ended }
             }
             return .failure(CancellationError())
+        }
+    }
+}
+
+extension StopReason {
+    /// A higher reason takes the place of a lower one.
+    fileprivate var rank: Int {
+        switch self {
+        case .shutdown, .timeLimit: 0
+        case .cancelRequested: 1
+        case .lockLost: 2
         }
     }
 }

@@ -7,6 +7,8 @@ public struct Handler: Sendable {
     public let kind: KindName
     let policy: KindPolicy
     let body: @Sendable (ClaimContext) async throws -> Body
+    /// Whether the body looks itself at what it is asked (``ClaimContext/waitForStop(atMost:)``) and is not cancelled.
+    package var stopsItself = false
 
     /// A handler of a Swift kind: the payload is decoded from JSON, the output is stored as JSON.
     ///

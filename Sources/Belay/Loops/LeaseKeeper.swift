@@ -10,12 +10,15 @@ final class LeaseKeeper: Sendable {
         let context: ClaimContext
         var renewAt: ContinuousClock.Instant
         var deadline: ContinuousClock.Instant
+        /// When the work is to be asked to stop; nil when it is not, or was.
+        var softLimit: ContinuousClock.Instant?
     }
 
     private let tracker: Tracker
     private let held = Mutex<[TaskID: Held]>([:])
     private let renewNow = Signal()
     private let watchAgain = Signal()
+    private let limitAgain = Signal()
     /// Called for each lock that was lost.
     private let onLost: @Sendable (ClaimContext) -> Void
 
@@ -33,12 +36,14 @@ final class LeaseKeeper: Sendable {
                 held[context.claim.id] = Held(
                     context: context,
                     renewAt: sent + lease / 3,
-                    deadline: sent + lease - Self.margin(of: lease)
+                    deadline: sent + lease - Self.margin(of: lease),
+                    softLimit: context.claim.softDeadline.map { sent + ($0 - context.claim.claimed) }
                 )
             }
         }
         renewNow.notify()
         watchAgain.notify()
+        if contexts.contains(where: { $0.claim.softDeadline != nil }) { limitAgain.notify() }
     }
 
     func remove(_ id: TaskID) { held.withLock { _ = $0.removeValue(forKey: id) } }
@@ -115,13 +120,14 @@ final class LeaseKeeper: Sendable {
                 held[context.claim.id]?.renewAt = max(deadline, sent + context.claim.lease / 10)
                 held[context.claim.id]?.deadline = deadline
             }
-        case .renewed, .cancelRequested:
+        case .renewed, .cancelRequested, .terminateRequested:
             let lease = context.claim.lease
             held.withLock { held in
                 held[context.claim.id]?.renewAt = sent + lease / 3
                 held[context.claim.id]?.deadline = sent + lease - Self.margin(of: lease)
             }
             if outcome == .cancelRequested { context.stop(.cancelRequested) }
+            if case .terminateRequested(let signal) = outcome { context.stop(.cancelRequested, signal: signal) }
         case .stale, .gone:
             lose(context)
         }
@@ -156,6 +162,58 @@ final class LeaseKeeper: Sendable {
             } else {
                 await watchAgain.wait()
             }
+        }
+    }
+
+    /// Asks work to stop whose soft limit is over, until cancelled.
+    func limitLoop() async {
+        while !Task.isCancelled {
+            let now = ContinuousClock.now
+            let (due, next) = held.withLock { held in
+                let limited = held.values.compactMap { item in item.softLimit.map { (item.context, $0) } }
+                return (limited.filter { $0.1 <= now }.map(\.0), limited.map(\.1).filter { $0 > now }.min())
+            }
+            if !due.isEmpty {
+                await limit(Array(due.prefix(Limits.batch)))
+            } else if let next {
+                await limitAgain.wait(atMost: now.duration(to: next), clock: ContinuousClock())
+            } else {
+                await limitAgain.wait()
+            }
+        }
+    }
+
+    /// Asks work to stop, but not when its time stands still or began anew: only the tracker knows of all pauses. When it
+    /// does not tell soon, the work is asked.
+    private func limit(_ contexts: [ClaimContext]) async {
+        let records = await look(at: contexts.map(\.claim.id))
+        for (place, context) in contexts.enumerated() {
+            let left = records?[place].flatMap { timeLeft(of: context.claim, $0) }
+            held.withLock { held in held[context.claim.id]?.softLimit = left.map { .now + $0 } }
+            if left == nil { context.stop(.timeLimit) }
+        }
+    }
+
+    /// How much longer the work may run when its task is paused by its holder, or was; nil when it was not.
+    private func timeLeft(of claim: Claim, _ record: TaskRecord) -> Duration? {
+        guard record.fence == claim.fence, let soft = claim.softDeadline, let began = record.began,
+            let now = tracker.backend.estimatedNow
+        else { return nil }
+        // The time stands still while the task is paused, and begins anew after it.
+        if record.state == .paused { return claim.lease / 3 }
+        let left = max(began, record.updated) + (soft - claim.claimed) - now
+        return left > .milliseconds(20) ? left : nil
+    }
+
+    private func look(at ids: [TaskID]) async -> [TaskRecord?]? {
+        await withTaskGroup(of: [TaskRecord?]?.self) { group in
+            group.addTask { try? await self.tracker.get(ids) }
+            group.addTask {
+                try? await Task.sleep(for: .seconds(1))
+                return nil
+            }
+            defer { group.cancelAll() }
+            return await group.next() ?? nil
         }
     }
 }

@@ -27,17 +27,21 @@ enum Settlement: Sendable {
     }
 
     private static func ofError(_ error: any Error, _ context: ClaimContext) -> Settlement {
+        // A call of the tracker that was cancelled says so in its own way.
+        let isCancelled = error is CancellationError || (error as? TrackerError)?.code == .cancelled
         switch context.stopReason {
         case .lockLost: return .drop(context)
-        case .shutdown where error is CancellationError: return .release(context)
+        case .shutdown where isCancelled: return .release(context)
         case .cancelRequested: return .fail(context, TaskFailure(error), .cancelled)
-        case .shutdown, nil: break
+        case .timeLimit where !(error is PermanentFailure) && !(error is Snooze):
+            return .fail(context, TaskFailure(atSoftLimit: error), .retry())
+        case .timeLimit, .shutdown, nil: break
         }
         switch error {
         case let permanent as PermanentFailure: return .fail(context, permanent.failure, .exhaust)
         case let snooze as Snooze: return .snooze(context, min(max(snooze.delay, .zero), Limits.delay.upperBound))
         // The calling task itself was cancelled, not the work: it did nothing wrong.
-        case is CancellationError where Task.isCancelled: return .release(context)
+        case _ where isCancelled && Task.isCancelled: return .release(context)
         default: return .fail(context, TaskFailure(error), .retry())
         }
     }
@@ -59,6 +63,16 @@ enum Settlement: Sendable {
         case .release: "released"
         case .drop: "lost"
         }
+    }
+}
+
+extension TaskFailure {
+    /// What work threw that was asked to stop at its soft limit.
+    fileprivate init(atSoftLimit error: any Error) {
+        self.init(error)
+        guard type != "softTimeout" else { return }
+        if error is CancellationError { message = "stopped at the soft limit" } else { message = description }
+        type = "softTimeout"
     }
 }
 

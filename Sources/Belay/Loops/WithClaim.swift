@@ -9,7 +9,8 @@ public enum ClaimResult<Value: Sendable>: Sendable {
 extension Tracker {
     /// Runs work under the lock of one named task: takes the lock, renews it, runs, records the end, unlocks.
     ///
-    /// The work is cancelled the moment the lock is lost or the task is cancelled; its context says why. Success is
+    /// The work is cancelled the moment the lock is lost, the task is cancelled or the soft limit of its kind is over; its
+    /// context says why. Success is
     /// recorded with the work's value as the result: a ``Body`` as it is, another `Encodable` value as JSON. An error is
     /// recorded with the attempt and thrown on; ``PermanentFailure`` and ``Snooze`` mean what they mean to a ``Worker``.
     /// When the calling task is cancelled, the lock is handed back without spending the attempt.
@@ -27,16 +28,28 @@ extension Tracker {
         options: AcquireOptions = [],
         _ body: @escaping @Sendable (ClaimContext) async throws -> Value
     ) async throws -> ClaimResult<Value> {
+        try await withClaim(on: id, for: lease, options: options, stopsItself: false, body)
+    }
+
+    /// The same, for work that may look itself at what it is asked, as ``Handler/stopsItself`` says.
+    package func withClaim<Value: Sendable>(
+        on id: TaskID,
+        for lease: Duration? = nil,
+        options: AcquireOptions = [],
+        stopsItself: Bool,
+        _ body: @escaping @Sendable (ClaimContext) async throws -> Value
+    ) async throws -> ClaimResult<Value> {
         let sent = ContinuousClock.now
         switch try await claim(id, lease: lease, options: options) {
         case .refused(let refusal): return .refused(refusal)
-        case .claimed(let claim): return .finished(try await hold(claim, sent: sent, body))
+        case .claimed(let claim): return .finished(try await hold(claim, sent: sent, stopsItself: stopsItself, body))
         }
     }
 
     private func hold<Value: Sendable>(
         _ claim: Claim,
         sent: ContinuousClock.Instant,
+        stopsItself: Bool,
         _ body: @escaping @Sendable (ClaimContext) async throws -> Value
     ) async throws -> Value {
         let context = ClaimContext(claim, tracker: self)
@@ -45,9 +58,10 @@ extension Tracker {
         return try await withThrowingDiscardingTaskGroup { group in
             group.addTask { await leases.renewLoop() }
             group.addTask { await leases.watchLoop() }
+            group.addTask { await leases.limitLoop() }
             group.addTask { await self.backend.listen(for: claim.worker) { if $0 != .ready { leases.hurry() } } }
             defer { group.cancelAll() }
-            let ended = await context.run { try await body(context) }
+            let ended = await context.run(stopsItself: stopsItself) { try await body(context) }
             return try await self.record(ended, context)
         }
     }

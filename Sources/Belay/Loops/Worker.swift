@@ -31,13 +31,34 @@ public final class Worker: Service, Sendable {
         public var gracePeriod: Duration = .seconds(25)
         /// How often it says that it lives, what it takes and how it fares. Default 10 s; 1 s to 1 h.
         public var beatInterval: Duration = .seconds(10)
+        /// When it stops because nothing succeeds here any more; nil, the default, for never.
+        public var drain: DrainRule?
         /// Its name; nil for `host:pid:nonce`.
         public var name: WorkerName?
         /// The clock of its pauses.
         public var clock: any Clock<Duration> = ContinuousClock()
+        /// How long handlers that are asked to stop at a shutdown may take before their tasks are handed back all the same.
+        package var patience: Duration = .milliseconds(150)
 
         /// All defaults.
         public init() {}
+    }
+
+    /// When a worker takes itself out of service: a host whose disk is full, or whose licence or network is gone, fails every
+    /// task that it takes, and takes many. ``Worker/run()`` returns then, so name a `successTerminationBehavior` for it in a
+    /// service group.
+    public struct DrainRule: Sendable, Hashable {
+        /// So many attempts in a row must have failed, 1 to 10,000. One that succeeds begins the count anew; one that was
+        /// cancelled, snoozed, handed back or lost does not count.
+        public var failures: Int
+        /// The time from the first of them to the last, at most; 1 ms to 24 h.
+        public var within: Duration
+
+        /// A rule.
+        public init(failures: Int, within: Duration) {
+            self.failures = failures
+            self.within = within
+        }
     }
 
     /// The worker's name.
@@ -70,6 +91,14 @@ public final class Worker: Service, Sendable {
         guard Limits.beatInterval.contains(configuration.beatInterval) else {
             throw .invalid("interval of heartbeats", configuration.beatInterval, allowed: "1 s to 1 h")
         }
+        if let drain = configuration.drain {
+            guard (1...10_000).contains(drain.failures) else {
+                throw .invalid("failures of the drain rule", drain.failures, allowed: "1 to 10,000")
+            }
+            guard (.milliseconds(1) ... .seconds(86_400)).contains(drain.within) else {
+                throw .invalid("time of the drain rule", drain.within, allowed: "1 ms to 24 h")
+            }
+        }
         try ClaimMany.check(lease: configuration.lease)
         guard (1...Limits.kindsPerClaim).contains(handlers.count) else {
             throw .invalid("number of handlers", handlers.count, allowed: "1 to \(Limits.kindsPerClaim)")
@@ -83,7 +112,7 @@ public final class Worker: Service, Sendable {
         self.handlers = table
         metrics = table.mapValues { WorkerMetrics(kind: $0.kind) }
         name = configuration.name ?? Host.workerName()
-        state = Mutex(WorkerState(slots: configuration.slots))
+        state = Mutex(WorkerState(slots: configuration.slots, drain: configuration.drain))
         var logger = tracker.logger
         logger[metadataKey: "worker"] = "\(name)"
         self.logger = logger
@@ -92,7 +121,11 @@ public final class Worker: Service, Sendable {
         }
     }
 
-    /// Works until graceful shutdown, or until the calling task is cancelled, which hands everything back at once.
+    /// Whether it stopped by its ``Configuration/drain`` rule.
+    public var didDrain: Bool { state.withLock { $0.isDrained } }
+
+    /// Works until graceful shutdown, until its drain rule ends it as gracefully (``didDrain`` is true then), or until the
+    /// calling task is cancelled, which hands everything back at once.
     /// - Throws: ``TrackerError`` when the tracker cannot be used at all: unsuitable server, newer schema, misuse.
     public func run() async throws {
         try await withGracefulShutdownHandler {
@@ -100,6 +133,7 @@ public final class Worker: Service, Sendable {
             await withDiscardingTaskGroup { group in
                 group.addTask { await self.leases.renewLoop() }
                 group.addTask { await self.leases.watchLoop() }
+                group.addTask { await self.leases.limitLoop() }
                 group.addTask { await self.settleLoop() }
                 group.addTask { await self.beatLoop() }
                 group.addTask { await self.tracker.backend.listen(for: self.name) { self.heard($0) } }
@@ -110,7 +144,7 @@ public final class Worker: Service, Sendable {
             // Whatever could not be written while tasks were being cancelled.
             await withoutCancellation {
                 await self.settleRest()
-                await self.beat(.offline)
+                await self.beat(self.didDrain ? .drained : .offline)
             }
         } onGracefulShutdown: {
             self.stop()
@@ -227,16 +261,27 @@ public final class Worker: Service, Sendable {
 
     private func work(_ context: ClaimContext) async {
         let began = ContinuousClock.now
-        let ended = await context.run { try await self.handle(context) }
+        let stopsItself = handlers[context.claim.kind]?.stopsItself ?? false
+        let ended = await context.run(stopsItself: stopsItself) { try await self.handle(context) }
         let limit = (try? await tracker.backend.payloadLimit) ?? Limits.defaultPayloadBytes
         let settlement = Settlement(context, ended, payloadLimit: limit)
         metrics[context.claim.kind]?.record(settlement, ran: began.duration(to: .now))
         if case .failure(let error) = ended {
             context.logger.debug("attempt ended", metadata: ["outcome": "\(settlement.outcome)", "error": "\(error)"])
         }
-        state.withLock { $0.ended(settlement) }
+        if state.withLock({ $0.ended(settlement) }) { drain() }
         settleNow.notify()
         slotFree.notify()
+    }
+
+    /// Takes itself out of service.
+    private func drain() {
+        guard let rule = configuration.drain else { return }
+        logger.error(
+            "every attempt fails here, the worker stops",
+            metadata: ["failures": "\(rule.failures)", "within": "\(rule.within)"]
+        )
+        wake.notify()
     }
 
     /// Runs the handler inside the trace that enqueued the task.
@@ -341,7 +386,7 @@ public final class Worker: Service, Sendable {
         logger.debug("shutting down", metadata: ["running": "\(state.withLock { $0.running })"])
         await waitUntilIdle(atMost: configuration.gracePeriod)
         leases.stopAll(.shutdown)
-        await waitUntilIdle(atMost: .milliseconds(150))
+        await waitUntilIdle(atMost: configuration.patience)
         // When the calling task was cancelled, so were the handlers; what they leave is written at the end of `run()`.
         if !Task.isCancelled, state.withLock({ $0.running > 0 }) { await handBackRest() }
         await waitUntilIdle(atMost: nil)

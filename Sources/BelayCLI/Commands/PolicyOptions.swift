@@ -119,6 +119,12 @@ struct KindLimitOptions: ParsableArguments {
     )
     var timeout: Span?
 
+    @Option(
+        help: "When an attempt is asked to stop, less than --timeout; its result still counts. Default: never.",
+        transform: Span.parse
+    )
+    var softTimeout: Span?
+
     @Option(help: "The most tasks that may wait, 1 to 1000000000; an enqueue beyond is refused. Default: any number.")
     var queueLimit: Int?
 
@@ -129,6 +135,7 @@ struct KindLimitOptions: ParsableArguments {
     func applied(to policy: KindPolicy) throws -> KindPolicy {
         var policy = policy
         policy.timeout = timeout?.duration
+        policy.softTimeout = softTimeout?.duration
         policy.queueLimit = queueLimit
         policy.whenExhausted = whenExhausted
         try policy.validate()

@@ -13,7 +13,8 @@ struct Run: AsyncParsableCommand {
             The program has this command's stdin, stdout and stderr, and BELAY_TASK_ID,
             BELAY_ATTEMPT, BELAY_FENCE … in its environment. The lock is renewed while it
             runs; when it is lost, the program gets SIGTERM, then SIGKILL. A host that dies
-            loses it within --lock.
+            loses it within --lock. 'belay cancel' ends the program from anywhere; at the
+            soft limit of its kind it gets SIGTERM and may end well until the time-out.
 
             A run that fails is tried again here until --retry attempts are used up;
             between attempts the lock is free. The exit code is that of the last attempt

@@ -21,10 +21,13 @@ struct Work: AsyncParsableCommand {
             pause and resume need no task and no token in it.
 
             A program whose lock is lost, whose task is cancelled, or whose time is over
-            gets SIGTERM, and SIGKILL after --kill-after, with its whole process group.
+            gets SIGTERM ('belay cancel --signal' names another), and SIGKILL after
+            --kill-after, with its whole process group. At its kind's soft limit it gets
+            SIGTERM and may end well until the kind's time-out.
             SIGTERM or SIGINT to belay: no new tasks, --grace for those that run, then they
             are ended the same way and handed back without an attempt lost. A second signal
-            ends it at once.
+            ends it at once. --drain-after: when so many attempts in a row have failed
+            within --drain-within, something is wrong here: no new tasks, and exit code 75.
 
             EXAMPLES
               belay work --kind mail --exec ./send-mail
@@ -66,6 +69,12 @@ struct Work: AsyncParsableCommand {
     @Flag(help: "End when nothing is due any more.")
     var drain = false
 
+    @Option(help: "Stop when so many attempts in a row have failed, 1 to 10000. Default: never.")
+    var drainAfter: Int?
+
+    @Option(help: "The time within which they must have failed. Default: 5s.", transform: Span.parse)
+    var drainWithin: Span?
+
     @OptionGroup(title: "Policy, where the kind is unknown") var policy: PolicyOptions
 
     @OptionGroup var global: GlobalOptions
@@ -79,6 +88,10 @@ struct Work: AsyncParsableCommand {
         guard permanentExit.allSatisfy({ (1...255).contains($0) && $0 != 75 }) else {
             throw ValidationError("--permanent-exit takes 1 to 255; 75 always means to try again")
         }
+        guard drainAfter != nil || drainWithin == nil else {
+            throw ValidationError("--drain-within belongs to --drain-after")
+        }
+        guard !once || drainAfter == nil else { throw ValidationError("--once and --drain-after exclude each other") }
         if let timeout, timeout.duration <= .zero { throw ValidationError("--timeout must be more than 0") }
     }
 
@@ -102,9 +115,11 @@ struct Work: AsyncParsableCommand {
             // Without a word about the policy, none is offered in place of a stored one.
             let known = policy.isGiven ? [] : try await session.tracker.kinds()
             let handlers = kinds.map { kind in
-                Handler(kind, policy: known.first { $0.name == kind }?.policy ?? wanted) { context in
+                var handler = Handler(kind, policy: known.first { $0.name == kind }?.policy ?? wanted) { context in
                     try await busy.count { try await Self.work(context, program, place, permanent: permanentExit) }
                 }
+                handler.stopsItself = true
+                return handler
             }
             if once {
                 try await workOnce(kinds, wanted, program, place, session)
@@ -128,8 +143,12 @@ struct Work: AsyncParsableCommand {
         configuration.lease = policy.lease?.duration
         // The supervisor ends the programs, so that no task is handed back while its program still runs.
         configuration.gracePeriod = grace.duration + killAfter.duration + .seconds(5)
+        configuration.patience = killAfter.duration + .seconds(1)
+        let within = drainWithin?.duration ?? .seconds(5)
+        configuration.drain = drainAfter.map { Worker.DrainRule(failures: $0, within: within) }
+        let worker = try Worker(session.tracker, configuration: configuration, handlers: handlers)
         var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
-            .init(service: try Worker(session.tracker, configuration: configuration, handlers: handlers))
+            .init(service: worker, successTerminationBehavior: .gracefullyShutdownGroup)
         ]
         if drain {
             let watch = DrainWatch(tracker: session.tracker, kinds: Set(kinds), busy: busy)
@@ -148,6 +167,13 @@ struct Work: AsyncParsableCommand {
         )
         let end = try await supervisor.run { try await group.run() }
         if end.isForced { try end.throwIfSignalled() }
+        if worker.didDrain, let drainAfter {
+            throw Failure(
+                .tryAgain,
+                "stopped: the last \(drainAfter) attempts all failed within \(Span.text(within)); "
+                    + "'belay ls' and 'belay attempts ID' show why"
+            )
+        }
     }
 
     // MARK: One
@@ -165,7 +191,8 @@ struct Work: AsyncParsableCommand {
         let end = try await supervisor.run {
             while let next = try await session.tracker.peek(kinds, limit: 10).randomElement() {
                 do {
-                    let result = try await session.tracker.withClaim(on: next.id, for: lease) { context in
+                    let result = try await session.tracker.withClaim(on: next.id, for: lease, stopsItself: true) {
+                        context in
                         try await Self.work(context, program, place, permanent: permanent)
                     }
                     guard case .finished = result else { continue }  // another worker was faster

@@ -73,6 +73,8 @@ final class LockedRun: Sendable {
                 try await sleep(until: due)
             case .refused(.paused):
                 throw Failure(.tryAgain, "task “\(name)” is paused; 'belay resume \(name)' lets it run")
+            case .refused(.blocked):
+                throw Failure(.tryAgain, "task “\(name)” waits for others; 'belay explain \(name)' tells for which")
             case .refused(.ended(.succeeded)):
                 note("task “\(name)” was done by another host")
                 return 0
@@ -98,7 +100,8 @@ final class LockedRun: Sendable {
         let last = Mutex<(code: Int32, attempt: Int)>((0, 0))
         let (program, place, attempts) = (program, place, attempts)
         do {
-            let result = try await tracker.withClaim(on: id, for: lock, options: options) { context in
+            let result = try await tracker.withClaim(on: id, for: lock, options: options, stopsItself: true) {
+                context in
                 let end = try await program.runInherited(context, in: place)
                 last.withLock { $0 = (end.exitCode, context.claim.attempt) }
                 guard let failure = end.failure(timeout: program.timeout) else { return NoOutput() }

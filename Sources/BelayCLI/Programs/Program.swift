@@ -23,7 +23,8 @@ import Synchronization
 /// A program that does the work of tasks, in a process group of its own.
 ///
 /// It is asked to end by SIGTERM and killed with its whole group a while later: when its time is over, when its lock is
-/// lost, when its task is cancelled, and when the command is to end.
+/// lost, when its task is cancelled (by the signal that was named then), and when the command is to end. At the soft limit
+/// of its kind it is asked, too, and has until its lock is lost, at the latest at the kind's time-out.
 struct Program: Sendable {
     /// How a run ended.
     struct End: Sendable {
@@ -33,17 +34,26 @@ struct Program: Sendable {
         var isOutputCut = false
         /// The end of stderr.
         var errorTail: [UInt8] = []
-        var isTimedOut = false
+        /// Which limit it did not keep, when it did not.
+        var limit: Limit?
+
+        /// A limit of its time.
+        enum Limit: Sendable {
+            /// The command's own.
+            case command
+            /// The soft limit of its kind.
+            case soft
+        }
 
         /// The code with which it ended by itself.
         var ownCode: Int32? {
-            guard !isTimedOut, case .exited(let code) = status else { return nil }
+            guard limit == nil, case .exited(let code) = status else { return nil }
             return code
         }
 
         /// As a shell says it.
         var exitCode: Int32 {
-            if isTimedOut { return ExitStatus.timedOut.rawValue }
+            if limit != nil { return ExitStatus.timedOut.rawValue }
             switch status {
             case .exited(let code): return code
             case .signaled(let signal): return 128 + signal
@@ -113,12 +123,6 @@ struct Program: Sendable {
         }
     }
 
-    /// What a run that was stopped is to throw: a task that somebody cancelled says so in its history.
-    static func stopped(_ error: any Error, _ context: ClaimContext) -> any Error {
-        guard error is CancellationError, context.stopReason == .cancelRequested else { return error }
-        return TaskFailure(type: "cancelled", message: "the program was ended because its task was cancelled")
-    }
-
     /// Runs it for a claim with this process' own stdin, stdout and stderr; the end of stderr is kept.
     func runInherited(_ context: ClaimContext, in surroundings: Surroundings) async throws -> End {
         // A program of another group could not read from a terminal.
@@ -176,6 +180,8 @@ extension Program {
     /// The process of a run, from the moment that it is known.
     private final class Running: Sendable {
         private let state = Mutex<(process: pid_t, leadsGroup: Bool)?>(nil)
+        /// What is to be sent as soon as there is a process.
+        private let early = Mutex<Int32?>(nil)
         private let timedOut = Mutex(false)
         let children: Children
 
@@ -184,12 +190,14 @@ extension Program {
         func began(_ process: pid_t, leadsGroup: Bool) {
             state.withLock { $0 = (process, leadsGroup) }
             children.add(process, leadsGroup: leadsGroup)
+            if let signal = early.withLock(\.self) { send(signal) }
         }
 
         var isTimedOut: Bool { timedOut.withLock { $0 } }
         func noteTimeOut() { timedOut.withLock { $0 = true } }
 
         func send(_ signal: Int32) {
+            early.withLock { $0 = signal }
             guard let (process, leadsGroup) = state.withLock({ $0 }) else { return }
             Children.send(signal, to: process, leadsGroup)
         }
@@ -207,31 +215,38 @@ extension Program {
         _ children: Children,
         _ body: @escaping @Sendable (Running) async throws -> End
     ) async throws -> End {
-        do { return try await handedBackWhenStopping(children, body) } catch { throw Self.stopped(error, context) }
-    }
-
-    private func handedBackWhenStopping(
-        _ children: Children,
-        _ body: @escaping @Sendable (Running) async throws -> End
-    ) async throws -> End {
         let running = Running(children)
-        var end = try await untilTimeOut(running, body)
-        end.isTimedOut = running.isTimedOut && !end.status.isSuccess
+        var end = try await untilEnd(running, context, body)
         try Task.checkCancellation()
         if children.isStopping, !end.status.isSuccess {
-            // It ended because this command is to end: the task is to be handed back, which a cancellation means.
-            running.ended(byForce: true)
-            try await Task.sleep(for: .seconds(3600))
+            // It ended because this command is to end: the task is to be handed back, as the worker will ask next.
+            while context.stopReason == nil, !Task.isCancelled { await context.waitForStop() }
         }
+        switch context.stopReason {
+        case .cancelRequested:
+            throw TaskFailure(type: "cancelled", message: "the program was ended because its task was cancelled")
+        case .lockLost: throw CancellationError()
+        case .shutdown where !end.status.isSuccess: throw CancellationError()
+        case .timeLimit where !end.status.isSuccess: end.limit = .soft
+        case .timeLimit, .shutdown, nil: break
+        }
+        try Task.checkCancellation()
+        if running.isTimedOut, !end.status.isSuccess { end.limit = .command }
         return end
     }
 
-    private func untilTimeOut(_ running: Running, _ body: @escaping @Sendable (Running) async throws -> End)
-        async throws -> End
-    {
-        defer { running.ended(byForce: running.isTimedOut || running.children.isStopping || Task.isCancelled) }
+    private func untilEnd(
+        _ running: Running,
+        _ context: ClaimContext,
+        _ body: @escaping @Sendable (Running) async throws -> End
+    ) async throws -> End {
+        defer {
+            let isAsked = running.isTimedOut || running.children.isStopping || context.stopReason != nil
+            running.ended(byForce: isAsked || Task.isCancelled)
+        }
         return try await withThrowingTaskGroup(of: End?.self) { group in
             group.addTask { try await body(running) }
+            group.addTask { try await self.obey(context, running) }
             if let timeout { group.addTask { try await self.watch(running, timeout) } }
             while let next = try await group.next() {
                 guard let end = next else { continue }
@@ -239,6 +254,24 @@ extension Program {
                 return end
             }
             throw CancellationError()
+        }
+    }
+
+    /// Ends the program when its work is to stop: asks it, and kills it a while later, or when its lock is lost by then.
+    private func obey(_ context: ClaimContext, _ running: Running) async throws -> End? {
+        var sent: Int32?
+        var killAt: ContinuousClock.Instant?
+        while true {
+            await context.waitForStop(atMost: killAt.map { ContinuousClock.now.duration(to: $0) })
+            try Task.checkCancellation()
+            guard let reason = context.stopReason else { continue }
+            let isLate = reason == .lockLost && sent != nil || killAt.map { $0 <= .now } ?? false
+            let signal = isLate ? SIGKILL : context.stopSignal.map(Int32.init) ?? SIGTERM
+            if signal != sent { running.send(signal) }
+            if isLate { return nil }
+            sent = signal
+            // At the soft limit it has the time until its lock is lost.
+            if reason != .timeLimit, killAt == nil { killAt = .now + killAfter }
         }
     }
 
@@ -307,13 +340,17 @@ extension Program.End {
     func failure(timeout: Duration?) -> TaskFailure? {
         guard !status.isSuccess else { return nil }
         let lines = String(decoding: errorTail, as: UTF8.self).split(whereSeparator: \.isNewline).map(String.init)
-        if isTimedOut {
+        let how =
+            switch status {
+            case .exited(let code): "exit code \(code)"
+            case .signaled(let signal): "signal \(signal)"
+            }
+        switch limit {
+        case .command:
             let limit = timeout.map { Span.text($0) } ?? "its time"
             return TaskFailure(type: "timeout", message: "ran longer than \(limit)", backtrace: lines)
-        }
-        switch status {
-        case .exited(let code): return TaskFailure(type: "exit", message: "exit code \(code)", backtrace: lines)
-        case .signaled(let signal): return TaskFailure(type: "exit", message: "signal \(signal)", backtrace: lines)
+        case .soft: return TaskFailure(type: "softTimeout", message: "\(how) after the soft limit", backtrace: lines)
+        case nil: return TaskFailure(type: "exit", message: how, backtrace: lines)
         }
     }
 }
