@@ -44,7 +44,7 @@ enum Checksum {
         }
     }
 
-    private static func compute(_ path: String, _ context: ClaimContext) async throws -> Output {
+    static func compute(_ path: String, _ context: ClaimContext) async throws -> Output {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { throw unreadable(path) }
         defer { close(descriptor) }
@@ -70,7 +70,7 @@ enum Checksum {
         return output
     }
 
-    private static func unreadable(_ path: String) -> TaskFailure {
+    static func unreadable(_ path: String) -> TaskFailure {
         TaskFailure(type: "unreadable", message: "cannot read \(path): \(String(cString: strerror(errno)))")
     }
 

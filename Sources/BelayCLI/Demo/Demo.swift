@@ -2,12 +2,18 @@ import ArgumentParser
 import Belay
 import Logging
 
+#if canImport(FoundationEssentials)
+    import FoundationEssentials
+#else
+    import Foundation
+#endif
+
 /// The demo and its workers.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
         abstract: "See it all on real files: workers, a SIGKILL, a reaper, retries, proof that nothing was lost.",
-        subcommands: [DemoShow.self, DemoWorker.self],
+        subcommands: [DemoShow.self, DemoWorker.self, PipelineWorker.self, PipelineDriver.self],
         defaultSubcommand: DemoShow.self
     )
 }
@@ -28,11 +34,21 @@ struct DemoShow: AsyncParsableCommand {
             Each file takes at least --floor, by default so long that the whole takes about
             four seconds; large trees have no floor to speak of. Everything happens in a
             namespace of its own, which is deleted afterwards.
+
+            With --pipeline it is a pipeline: scan, then checksum and classify beside each
+            other, then report. Its driver and all workers are killed with SIGKILL in the
+            middle, and started again; then it is run once more, and once more after one
+            file has changed. Exit 1 when finished work was repeated, a product that could
+            be used again was made again, a checksum is wrong, or the states that follow
+            from the events are not those of the stats.
             """
     )
 
     @Argument(help: "The folder.")
     var path = "."
+
+    @Flag(help: "Show a pipeline of four segments in place of the main job.")
+    var pipeline = false
 
     @Option(help: "Worker processes, 2 to 16.")
     var workers = 3
@@ -54,10 +70,19 @@ struct DemoShow: AsyncParsableCommand {
         let files = try FileTree.files(under: path)
         guard !files.isEmpty else { throw Failure(.notFound, "no files under “\(Escaping.line(path))”") }
         let capacity = workers * slots
-        let floor = floor?.duration ?? min(.seconds(1), .seconds(4) * capacity / files.count)
+        let tasks = pipeline ? 3 * files.count : files.count
+        let floor = floor?.duration ?? min(.seconds(1), .seconds(4) * capacity / tasks)
         let namespace = "demo-" + String(UInt64.random(in: .min ... .max), radix: 36)
         try await global.withSession(namespace: namespace) { session in
             let folder = try FileTree.makeTemporary()
+            if pipeline {
+                return try await showPipeline(
+                    session,
+                    files,
+                    folder,
+                    .init(workers: workers, slots: slots, floor: floor)
+                )
+            }
             let show = try DemoRun(
                 session: session,
                 files: files,
@@ -73,6 +98,25 @@ struct DemoShow: AsyncParsableCommand {
             if let thrown { throw thrown }
             try ended?.throwIfSignalled()
         }
+    }
+}
+
+extension DemoShow {
+    private func showPipeline(
+        _ session: Session,
+        _ files: [String],
+        _ folder: String,
+        _ settings: DemoRun.Settings
+    ) async throws {
+        let show = try PipelineDemo(session: session, files: files, folder: folder, settings: settings)
+        let supervisor = Supervisor(children: show.children)
+        var ended: Supervisor.End?
+        var thrown: (any Error)?
+        do { ended = try await supervisor.run { try await show.run() } } catch { thrown = error }
+        try? FileManager.default.removeItem(atPath: folder)
+        try await session.tracker.destroy()
+        if let thrown { throw thrown }
+        try ended?.throwIfSignalled()
     }
 }
 

@@ -1,12 +1,5 @@
 import Belay
-import Subprocess
-import Synchronization
 
-#if canImport(System)
-    import System
-#else
-    import SystemPackage
-#endif
 #if canImport(FoundationEssentials)
     import FoundationEssentials
 #else
@@ -43,14 +36,14 @@ struct DemoRun: Sendable {
     let folder: String
     let settings: Settings
     let children = Children()
-    private let program: String
+    private let processes: DemoProcesses
 
     init(session: Session, files: [String], folder: String, settings: Settings) throws {
         self.session = session
         self.files = files
         self.folder = folder
         self.settings = settings
-        program = try Self.ownProgram()
+        processes = try DemoProcesses(session: session, children: children)
         // A folder in place of a file: nobody can read it, not even root.
         guard mkdir(unreadable, 0o700) == 0 else {
             throw Failure(.cannotCreate, "\(unreadable): \(String(cString: strerror(errno)))")
@@ -75,9 +68,11 @@ struct DemoRun: Sendable {
             for number in 1...settings.workers {
                 let floor = "\(settings.floor.microseconds)us"
                 let words = ["demo", "worker", "--slots", "\(settings.slots)", "--floor", floor]
-                group.addTask { try await start("worker \(number)", words) }
+                group.addTask { try await processes.run("worker \(number)", words) }
             }
-            group.addTask { try await start("reaper", ["reap", "--interval", "50ms", "--log-level", "warning"]) }
+            group.addTask {
+                try await processes.run("reaper", ["reap", "--interval", "50ms", "--log-level", "warning"])
+            }
             let crash = try await watch(progress)
             children.stop(SIGTERM)
             if await !children.waitForAll(atMost: .seconds(8)) { children.kill() }
@@ -102,44 +97,6 @@ struct DemoRun: Sendable {
         }
         progress.say("\(tasks.count) tasks enqueued in \(Span.text(began.duration(to: .now)))")
         return tasks
-    }
-
-    // MARK: Processes
-
-    /// Starts a process of this program and waits for its end.
-    private func start(_ name: String, _ words: [String]) async throws {
-        let command = Leash.command([program] + words)
-        var options = PlatformOptions()
-        options.processGroupID = 0
-        let pid = Mutex<pid_t>(0)
-        let result = try await Subprocess.run(
-            .path(FilePath(command[0])),
-            arguments: Arguments(Array(command.dropFirst())),
-            environment: .inherit.updating([
-                "REDIS_URL": session.url, "BELAY_NAMESPACE": session.tracker.namespace, "BELAY_STATE_DIR": nil,
-            ]),
-            platformOptions: options,
-            input: .none,
-            output: .discarded,
-            error: .currentStandardError
-        ) { execution in
-            pid.withLock { $0 = execution.processIdentifier.value }
-            children.add(execution.processIdentifier.value, leadsGroup: true)
-        }
-        children.remove(pid.withLock { $0 })
-        if case .exited(let code) = result.terminationStatus, code != 0, !children.isStopping {
-            throw Failure(.failed, "\(name) ended with exit code \(code)")
-        }
-    }
-
-    private static func ownProgram() throws -> String {
-        #if os(Linux)
-            let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        #else
-            let path = CommandLine.arguments.first.flatMap { realpath($0, nil) }.map { String(cString: $0) }
-        #endif
-        guard let path else { throw Failure(.bug, "cannot find the path of this program") }
-        return path
     }
 
     // MARK: The crash

@@ -1,0 +1,103 @@
+/// Segments that feed one another.
+///
+/// ```swift
+/// let pipeline = try Pipeline([
+///     Segment("scan", version: "2"),
+///     Segment("checksum", parents: ["scan"]),
+///     Segment("report", parents: ["checksum"], rule: .gather),
+/// ])
+/// let runner = PipelineRunner(tracker, pipeline, inputs: ["scan": paths])
+/// print(try await runner.execute())
+/// ```
+public struct Pipeline: Sendable {
+    /// The segments, each behind its parents.
+    public let segments: [Segment]
+    private let instances: [String: TaskTag]
+
+    /// A pipeline. Declared files are read, to know their content.
+    /// - Throws: ``TrackerError`` (`invalidArgument`, also of a cycle, which is named as in `a -> b -> a`, and of a file that
+    ///   cannot be read; `unknownParent`; `tooLarge`).
+    public init(_ segments: [Segment]) throws(TrackerError) {
+        guard (1...Limits.segments).contains(segments.count) else {
+            throw .invalid("number of segments", segments.count, allowed: "1 to \(Limits.segments)")
+        }
+        for segment in segments { try segment.validate() }
+        let order = try Topology.sort(segments.map { ($0.name, $0.parents) }, what: "segment")
+        var sorted: [Segment] = []
+        var keys: [String: String] = [:]
+        for place in order {
+            let segment = segments[place]
+            keys[segment.name] = try segment.key(parentKeys: segment.parents.compactMap { keys[$0] })
+            sorted.append(segment)
+        }
+        self.segments = sorted
+        instances = keys.reduce(into: [:]) { $0[$1.key] = TaskTag(trusted: "\($1.key)@\($1.value)") }
+    }
+
+    /// The name of a segment together with its key, `name@key`: the tag of all its tasks.
+    /// - Returns: Nil when there is no such segment.
+    public func instance(of segment: String) -> TaskTag? { instances[segment] }
+
+    /// What is registered of the segments.
+    var registrations: [SegmentRegistration] {
+        segments.map { segment in
+            SegmentRegistration(
+                instance: tag(of: segment),
+                name: segment.name,
+                version: segment.version,
+                kind: segment.kind,
+                parameters: segment.parameters,
+                parents: segment.parents.compactMap { instances[$0] },
+                rule: segment.rule.description,
+                tag: segment.tag
+            )
+        }
+    }
+
+    func tag(of segment: Segment) -> TaskTag { instances[segment.name] ?? TaskTag(trusted: segment.name) }
+}
+
+/// Names of what a pipeline creates.
+enum SegmentTask {
+    /// The id of the task for an input: the same input of the same segment is the same task.
+    static func id(_ instance: TaskTag, input: [Body], group: String? = nil) -> TaskID {
+        var parts = ["input", group == nil ? "-" : "+", group ?? ""].map { Array($0.utf8) }
+        for body in input { parts += [Array(body.contentType.utf8), body.bytes] }
+        return TaskID(trusted: "\(instance)/\(Digest.hex(of: parts, count: 24))")
+    }
+
+    /// The segment `name@key` of a task; nil for a task of no segment.
+    static func instance(of id: TaskID) -> TaskTag? {
+        let text = id.description
+        guard let slash = text.lastIndex(of: "/"), text[..<slash].contains("@") else { return nil }
+        return TaskTag(trusted: String(text[..<slash]))
+    }
+}
+
+/// What a task of a segment with parents has as its payload: which products it works on, as far as its parents do not say.
+struct SegmentPayload: Codable, Sendable {
+    /// How many products.
+    var inputs: Int
+    /// The key of its group.
+    var group: String?
+    /// The tasks that made the products when they are more than 100: the segment, then the last part of each task's id.
+    var from: [[String]]?
+
+    init(_ input: Multiplex.Input) {
+        inputs = input.products.count
+        group = input.group
+        guard inputs > Limits.parents else { return }
+        var runs: [[String]] = []
+        for product in input.products {
+            let instance = SegmentTask.instance(of: product.task)?.description ?? ""
+            if runs.last?.first != instance { runs.append([instance]) }
+            runs[runs.count - 1].append(String(product.task.description.dropFirst(instance.utf8.count + 1)))
+        }
+        from = runs
+    }
+
+    /// The tasks that `from` names.
+    var tasks: [TaskID] {
+        (from ?? []).flatMap { run in run.dropFirst().map { TaskID(trusted: "\(run[0])/\($0)") } }
+    }
+}
