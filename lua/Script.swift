@@ -30,6 +30,7 @@ public struct Script: Sendable {
         "body": PackageResources.body_lua,
         "clock": PackageResources.clock_lua,
         "events": PackageResources.events_lua,
+        "evict": PackageResources.evict_lua,
         "expire": PackageResources.expire_lua,
         "forget": PackageResources.forget_lua,
         "giveback": PackageResources.giveback_lua,
@@ -37,22 +38,29 @@ public struct Script: Sendable {
         "history": PackageResources.history_lua,
         "holders": PackageResources.holders_lua,
         "jump": PackageResources.jump_lua,
+        "kin": PackageResources.kin_lua,
         "lines": PackageResources.lines_lua,
         "policy": PackageResources.policy_lua,
         "row": PackageResources.row_lua,
         "shift": PackageResources.shift_lua,
+        "start": PackageResources.start_lua,
+        "targets": PackageResources.targets_lua,
         "wake": PackageResources.wake_lua,
     ].mapValues { String(decoding: $0, as: UTF8.self) }
 
     // Transitions.
     /// `acquire.lua`
     public static let acquire = Script("acquire", PackageResources.acquire_lua)
+    /// `advance.lua`
+    public static let advance = Script("advance", PackageResources.advance_lua)
     /// `beat.lua`
     public static let beat = Script("beat", PackageResources.beat_lua)
     /// `cancel.lua`
     public static let cancel = Script("cancel", PackageResources.cancel_lua)
     /// `claim.lua`
     public static let claim = Script("claim", PackageResources.claim_lua)
+    /// `clear.lua`
+    public static let clear = Script("clear", PackageResources.clear_lua)
     /// `complete.lua`
     public static let complete = Script("complete", PackageResources.complete_lua)
     /// `define.lua`
@@ -67,14 +75,20 @@ public struct Script: Sendable {
     public static let fail = Script("fail", PackageResources.fail_lua)
     /// `gate.lua`
     public static let gate = Script("gate", PackageResources.gate_lua)
+    /// `hook.lua`
+    public static let hook = Script("hook", PackageResources.hook_lua)
     /// `ignore.lua`
     public static let ignore = Script("ignore", PackageResources.ignore_lua)
+    /// `ingest.lua`
+    public static let ingest = Script("ingest", PackageResources.ingest_lua)
     /// `log.lua`
     public static let log = Script("log", PackageResources.log_lua)
     /// `open.lua`
     public static let open = Script("open", PackageResources.open_lua)
     /// `pause.lua`
     public static let pause = Script("pause", PackageResources.pause_lua)
+    /// `prioritise.lua`
+    public static let prioritise = Script("prioritise", PackageResources.prioritise_lua)
     /// `progress.lua`
     public static let progress = Script("progress", PackageResources.progress_lua)
     /// `purge.lua`
@@ -91,6 +105,8 @@ public struct Script: Sendable {
     public static let retry = Script("retry", PackageResources.retry_lua)
     /// `save.lua`
     public static let save = Script("save", PackageResources.save_lua)
+    /// `segment.lua`
+    public static let segment = Script("segment", PackageResources.segment_lua)
     /// `snooze.lua`
     public static let snooze = Script("snooze", PackageResources.snooze_lua)
     /// `undefine.lua`
@@ -103,18 +119,30 @@ public struct Script: Sendable {
     public static let explain = Script("explain", PackageResources.explain_lua)
     /// `find.lua`
     public static let find = Script("find", PackageResources.find_lua)
+    /// `fleet.lua`
+    public static let fleet = Script("fleet", PackageResources.fleet_lua)
+    /// `foreign.lua`
+    public static let foreign = Script("foreign", PackageResources.foreign_lua)
     /// `get.lua`
     public static let get = Script("get", PackageResources.get_lua)
+    /// `hooks.lua`
+    public static let hooks = Script("hooks", PackageResources.hooks_lua)
     /// `kinds.lua`
     public static let kinds = Script("kinds", PackageResources.kinds_lua)
     /// `logs.lua`
     public static let logs = Script("logs", PackageResources.logs_lua)
+    /// `parents.lua`
+    public static let parents = Script("parents", PackageResources.parents_lua)
     /// `peek.lua`
     public static let peek = Script("peek", PackageResources.peek_lua)
+    /// `segments.lua`
+    public static let segments = Script("segments", PackageResources.segments_lua)
     /// `stats.lua`
     public static let stats = Script("stats", PackageResources.stats_lua)
     /// `stream.lua`
     public static let stream = Script("stream", PackageResources.stream_lua)
+    /// `tags.lua`
+    public static let tags = Script("tags", PackageResources.tags_lua)
     /// `workers.lua`
     public static let workers = Script("workers", PackageResources.workers_lua)
 }

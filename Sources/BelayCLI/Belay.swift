@@ -50,11 +50,12 @@ struct BelayCommand: AsyncParsableCommand {
               1    failed: the task is not in a state to do that, or its work failed
               64   usage, or a value that is not allowed
               65   bad data: too large, or not what its content type says
-              66   not found: task, kind, file or folder
+              66   not found: task, parent, kind, file or folder
               69   Redis is unavailable or unsuitable
               70   a bug of belay
-              73   cannot create: the id is taken, the tracker is full
-              75   try again: locked by another, paused, nothing due, lock lost, queue full
+              73   cannot create: the id or the content is taken, the tracker is full
+              75   try again: locked by another, paused, waiting for parents, nothing due,
+                   lock lost, queue full
               77   not allowed: user or password
               78   bad configuration: the tracker is of a newer belay, or the kind
                    has another policy
@@ -69,16 +70,18 @@ struct BelayCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Tasks",
                 subcommands: [
-                    Enqueue.self, Get.self, List.self, ExplainTask.self, Attempts.self, ShowLog.self, Peek.self,
+                    Enqueue.self, Get.self, List.self, CountTags.self, ShowParents.self, ExplainTask.self,
+                    Attempts.self, ShowLog.self, Peek.self,
                     Queue.self,
                 ]
             ),
             CommandGroup(
                 name: "Operating",
                 subcommands: [
-                    Stats.self, ShowWorkers.self, ShowEvents.self, Retry.self, Cancel.self, PauseTasks.self,
-                    ResumeTasks.self, IgnoreTasks.self,
-                    DeleteTasks.self, Purge.self, Kinds.self,
+                    Stats.self, ShowWorkers.self, ShowEvents.self, Retry.self, Cancel.self, Flow.self,
+                    SegmentsCommand.self, PauseTasks.self,
+                    ResumeTasks.self, IgnoreTasks.self, PrioritiseTasks.self,
+                    DeleteTasks.self, Purge.self, Kinds.self, HooksCommand.self, Celery.self,
                 ]
             ),
             CommandGroup(

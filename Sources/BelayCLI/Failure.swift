@@ -80,7 +80,7 @@ struct Failure: Error, CustomStringConvertible {
     private static func meaning(of error: TrackerError) -> (ExitStatus, hint: String?) {
         switch error.code {
         case .invalidArgument: (.usage, nil)
-        case .unknownKind: (.notFound, nil)
+        case .unknownKind, .unknownParent: (.notFound, nil)
         case .tooLarge, .payload: (.badData, nil)
         case .full: (.cannotCreate, nil)
         case .kindConflict, .incompatibleTracker: (.badConfiguration, nil)

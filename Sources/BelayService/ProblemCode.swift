@@ -4,7 +4,8 @@ public enum ProblemCode: String, Sendable, CaseIterable, Codable {
     case malformedRequest, unknownField, unknownVerb, unknownNamespace, unauthenticated, forbidden, methodNotAllowed
     case notFound, requestTooLarge, unsupportedMediaType, clockRefused, notReady, tooManyStreams, internalError
     // Of the library.
-    case invalidArgument, unknownKind, kindConflict, full, tooLarge, incompatibleTracker, unsuitableServer
+    case invalidArgument, unknownKind, unknownParent, kindConflict, full, tooLarge, incompatibleTracker,
+        unsuitableServer
     case unavailable, unauthorised, timedOut, cancelled, server, protocolViolation, payload, closed, lockLost
 
     /// The status over HTTP.
@@ -13,7 +14,7 @@ public enum ProblemCode: String, Sendable, CaseIterable, Codable {
         case .malformedRequest, .unknownField, .invalidArgument, .payload: 400
         case .unauthenticated: 401
         case .forbidden, .clockRefused: 403
-        case .unknownVerb, .unknownNamespace, .notFound, .unknownKind: 404
+        case .unknownVerb, .unknownNamespace, .notFound, .unknownKind, .unknownParent: 404
         case .methodNotAllowed: 405
         case .kindConflict, .full, .lockLost: 409
         case .requestTooLarge, .tooLarge: 413
@@ -45,6 +46,7 @@ public enum ProblemCode: String, Sendable, CaseIterable, Codable {
         case .internalError: "A bug of the service."
         case .invalidArgument: "A value is not allowed."
         case .unknownKind: "The kind is not defined."
+        case .unknownParent: "A task was to wait for a task or tag that does not exist."
         case .kindConflict: "The kind is stored with another policy."
         case .full: "A limit of the tracker is reached."
         case .tooLarge: "A payload, result or error is larger than the tracker takes."

@@ -5,8 +5,8 @@ import Belay
 public enum VerbTable {
     /// All verbs, in the order of the reference.
     public static let entries: [VerbEntry] =
-        [open] + enqueueing + claiming + holding + operating + kinds + queries + supervising
-        + sweeping + clock
+        [open] + enqueueing + claiming + holding + operating + kinds + queries + flows + segments
+        + supervising + hooks + foreign + sweeping + clock
 
     /// Problems that any verb may answer with.
     public static let commonErrors: [ProblemCode] = [

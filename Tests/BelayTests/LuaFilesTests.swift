@@ -37,14 +37,18 @@ private struct LuaFile: Sendable, CustomStringConvertible {
 
     static let all: [LuaFile] = {
         let transitions: [any Verb.Type] = [
-            Acquire.self, Beat.self, Cancel.self, ClaimMany.self, Complete.self, Define.self, Delete.self, Destroy.self,
-            Enqueue.self, Fail.self, Gate.self, Ignore.self, Log.self, Open.self, Pause.self, Progress.self, Purge.self,
+            Acquire.self, Advance.self, Beat.self, Cancel.self, ClaimMany.self, Clear.self, Complete.self, Define.self,
+            Delete.self, Destroy.self,
+            Enqueue.self, Fail.self, Gate.self, DefineHook.self, Ignore.self, Ingest.self, Log.self, Open.self,
+            Pause.self, Prioritise.self, Progress.self, Purge.self,
             Reap.self,
-            Release.self, Renew.self, Resume.self, Retry.self, Save.self, SnoozeTasks.self, Undefine.self,
+            Release.self, Renew.self, Resume.self, Retry.self, Save.self, ChangeSegments.self, SnoozeTasks.self,
+            Undefine.self,
         ]
         let queries: [any Verb.Type] = [
-            Attempts.self, Explain.self, Find.self, Get.self, Kinds.self, Logs.self, Peek.self, Stats.self,
-            Belay.Stream.self, Workers.self,
+            Attempts.self, Explain.self, Find.self, Fleet.self, ForeignMany.self, Get.self, Hooks.self, Kinds.self,
+            Logs.self, Parents.self, Peek.self, Segments.self, Stats.self,
+            Belay.Stream.self, Tags.self, Workers.self,
         ]
         return transitions.map { LuaFile(folder: "transitions", script: $0.script) }
             + queries.map { LuaFile(folder: "queries", script: $0.script) }

@@ -17,6 +17,10 @@ struct DispatcherTests {
             try await walk.holders()
             try await walk.operators()
             try await walk.supervision()
+            try await walk.hooks()
+            try await walk.flows()
+            try await walk.foreign()
+            try await walk.segments()
             try await walk.sweepsAndClock(namespace: tracker.namespace)
             #expect(walk.called == Set(VerbTable.entries.map(\.name)))
         }
@@ -143,7 +147,10 @@ struct DispatcherTests {
     func reads() {
         let reads = VerbTable.entries.filter { !$0.isWrite }.map(\.name)
         #expect(
-            Set(reads) == ["kinds", "get", "attempts", "logs", "find", "peek", "stats", "workers", "explain", "events"]
+            Set(reads) == [
+                "kinds", "hooks", "get", "attempts", "logs", "find", "peek", "stats", "workers", "explain", "events",
+                "counts", "parents", "segments", "foreignTask", "foreignTasks", "foreignCounts", "foreignWorkers",
+            ]
         )
     }
 
@@ -167,7 +174,8 @@ struct DispatcherTests {
     func policies() async throws {
         try await withService { service, _ in
             let policies = [
-                "{}", #"{"keepSucceeded":0,"keepOther":0,"queueLimit":3,"timeout":"PT1H","whenExhausted":"ignored"}"#,
+                "{}",
+                #"{"keepSucceeded":0,"keepOther":0,"queueLimit":3,"timeout":"PT1H","softTimeout":"PT50M","whenExhausted":"ignored"}"#,
                 #"{"retry":{"backoff":"list","delays":[1,"PT1M"],"jitter":0.5},"lease":5,"attempts":1}"#,
                 #"{"retry":{"backoff":"fixed","base":0.25}}"#,
                 #"{"retry":{"backoff":"exponential","base":2,"factor":3,"cap":"PT5M"}}"#,
@@ -183,6 +191,7 @@ struct DispatcherTests {
             let kinds = try await service.call("kinds")
             #expect(kinds.at("kinds.1.policy.keepSucceeded") == 0)
             #expect(kinds.at("kinds.1.policy.timeout") == 3600)
+            #expect(kinds.at("kinds.1.policy.softTimeout") == 3000)
             #expect(kinds.at("kinds.2.policy.retry.delays") == [1, 60])
         }
     }

@@ -172,7 +172,7 @@ struct MetricsTests {
             let scrape = try Scrape(text.text)
             #expect(scrape.samples["belay_tasks{namespace=\"test\",kind=\"(other)\",state=\"ready\"}"] == 10)
             #expect(
-                scrape.samples.keys.filter { $0.hasPrefix("belay_tasks") }.count == 8 * (TrackerGauges.kindLimit + 1)
+                scrape.samples.keys.filter { $0.hasPrefix("belay_tasks") }.count == 9 * (TrackerGauges.kindLimit + 1)
             )
         }
     }

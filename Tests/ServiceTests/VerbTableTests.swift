@@ -15,8 +15,11 @@ struct VerbTableTests {
     }
 
     /// Where one function of the library is not the verb of its name: `claim` of a named task is `acquire`, the log of a
-    /// task is `logs`; the claim's verb is found by its other overload.
-    private static let others = ["claim": ["claim", "acquire"], "log": ["log", "logs"]]
+    /// task is `logs`, those of a tag are `cancelTag` and `retryTag`; the first verb is found by its other overload.
+    private static let others = [
+        "claim": ["claim", "acquire"], "log": ["log", "logs"], "cancel": ["cancel", "cancelTag"],
+        "retry": ["retry", "retryTag"],
+    ]
 
     @Test("has every public verb and query of the library, and nothing else but the clock")
     func complete() throws {
@@ -38,6 +41,10 @@ struct VerbTableTests {
     func overloads() throws {
         let claims = try Self.matches("Tracker+Claims.swift", /public func (claim)\(/)
         #expect(claims.count == 2, "one is claim, the other acquire; a third needs an entry")
+        for name in ["cancel", "retry"] {
+            let all = try Self.matches("Tracker+Operations.swift", /public func (cancel|retry)\(/).filter { $0 == name }
+            #expect(all.count == 2, "one is \(name), the other \(name)Tag; a third needs an entry")
+        }
     }
 
     @Test("tells of every reason of an explanation by a word, its numbers and the line for people")
@@ -62,6 +69,11 @@ struct VerbTableTests {
             (.exhausted(at: moment, attempts: 3, error: failure), "exhausted", ["at", "attempts", "failure"]),
             (.cancelled(at: moment, reason: "r"), "cancelled", ["at", "message"]),
             (.ignored(at: moment), "ignored", ["at"]),
+            (.awaiting(parents: [], needed: 1, unfinished: 2), "awaiting", ["needed", "parents", "unfinished"]),
+            (.expires(at: moment, in: .seconds(-1)), "expires", ["at", "delay"]),
+            (.expired(at: moment), "expired", ["at"]),
+            (.deduplicated(at: moment, of: "a"), "deduplicated", ["at", "of"]),
+            (.parentFailed(at: moment, parent: .tag("t")), "parentFailed", ["at", "parent"]),
         ]
         #expect(Set(all.map(\.1)) == Set(ReasonJSON.Word.words))
         for (reason, word, fields) in all {
@@ -119,6 +131,10 @@ struct VerbTableTests {
             KindCountsJSON.self, ClaimJSON.self, NewTaskJSON.self, NewBodyJSON.self, BodyJSON.self, ClaimHandle.self,
             AcquireRequest.self, AcquireResponse.self, TransitionJSON.self, FindRequest.self, LineCall.self,
             ReasonJSON.self, EventJSON.self, WorkerJSON.self, BeatRequest.self, ExplainResponse.self,
+            ForeignTaskJSON.self, ForeignWorkerJSON.self, IngestRequest.self, ForeignTasksRequest.self,
+            ForeignCountsResponse.self,
+            AfterJSON.self, UniqueJSON.self, ParentJSON.self, ParentNameJSON.self, CauseJSON.self, TagCountsJSON.self,
+            EnqueuedJSON.self, RenewedJSON.self, CancelTagRequest.self, RetryTagRequest.self, StatsResponse.self,
         ]
         for type in types { #expect(Set(type.docs.keys) == Set(Shape.of(type).fieldNames), "\(type)") }
     }

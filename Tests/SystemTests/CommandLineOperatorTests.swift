@@ -55,7 +55,7 @@ import Testing
         try await belay("work", "--kind", "k", "--drain", "--", "true")
         let late = try await belay("ignore", "c")
         #expect(late.exitCode == 1)
-        #expect(late.error.contains("is succeeded; allowed from: ready, paused, exhausted, cancelled"))
+        #expect(late.error.contains("is succeeded; allowed from: ready, blocked, paused, exhausted, cancelled"))
     }
 
     @Test func deletes() async throws {

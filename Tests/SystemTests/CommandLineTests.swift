@@ -257,6 +257,7 @@ import Testing
             "cancel",
             "pause", "resume", "ignore", "delete", "purge", "kinds", "claim", "renew", "progress", "save", "respond",
             "complete", "fail", "release", "snooze", "serve", "api", "call", "verbs", "dev", "demo",
+            "segments",
         ]
         for name in names {
             #expect(help.out.contains("\n  \(name) "), "\(name)")

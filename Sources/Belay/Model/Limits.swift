@@ -24,6 +24,18 @@ public enum Limits {
     public static let noteBytes = 64
     /// Tasks in one call of a transition or query: 500.
     public static let batch = 500
+    /// Bytes of a tag: 1 to 62 of `A-Z a-z 0-9 . _ : / @ -`.
+    public static let tagBytes = 62
+    /// Tags of one task: 8.
+    public static let tags = 8
+    /// Tags whose counts are asked for in one call: 100.
+    public static let tagsPerQuery = 100
+    /// Parents that one task waits for: 100. For more, tag them and wait for the tag.
+    public static let parents = 100
+    /// Children that are told of an end within the call that ended their parent: 200; a reaper, or the next claim, tells the rest.
+    public static let childrenPerCall = 200
+    /// Signals that a running program may be cancelled with: 1 to 64.
+    public static let signals = 1...64
     /// Kinds in one tracker: 1,000.
     public static let kinds = 1000
     /// Kinds in one claim: 100.
@@ -42,6 +54,24 @@ public enum Limits {
     public static let queueLimit = 1...1_000_000_000
     /// How often a worker says that it lives: 1 s to 1 h.
     public static let beatInterval: ClosedRange<Duration> = .seconds(1) ... .seconds(3600)
+    /// Finished hooks in one tracker: 100.
+    public static let hooks = 100
+    /// Bytes of a finished hook as JSON: 16 KiB.
+    public static let hookBytes = 16 << 10
+    /// Foreign tasks in one tracker: 10,000; the one that was not heard of for longest makes room.
+    public static let foreignTasks = 10_000
+    /// Foreign workers in one tracker: 5,000; the one that was not heard of for longest makes room.
+    public static let foreignWorkers = 5000
+    /// States that Celery does not know itself, in use by the foreign tasks of one tracker: 100.
+    public static let foreignStates = 100
+    /// Bytes of a foreign task's arguments, result or exception, each; longer text is cut: 1 KiB.
+    public static let foreignTextBytes = 1 << 10
+    /// Bytes of a foreign task's traceback; a longer one is cut: 4 KiB.
+    public static let foreignTracebackBytes = 4 << 10
+    /// Bytes of any other field of a foreign task or worker, names of tasks among them; longer text is cut: 256.
+    public static let foreignFieldBytes = 256
+    /// How often a foreign worker may say that it sends a heartbeat: 1 ms to 24 hours.
+    public static let foreignInterval: ClosedRange<Duration> = .milliseconds(1) ... .seconds(86_400)
     /// Priorities: 0 to 9, 9 is claimed first.
     public static let priorities = 0...9
 }

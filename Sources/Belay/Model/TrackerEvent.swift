@@ -11,6 +11,18 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
 
         /// A task was created.
         public static let enqueued = Name(rawValue: "enqueued")
+        /// A task was created, or is to run again, and waits for its parents.
+        public static let blocked = Name(rawValue: "blocked")
+        /// Its parents ended as it needs, and it is ready; the detail is its due time.
+        public static let unblocked = Name(rawValue: "unblocked")
+        /// A task was cancelled because it cannot have of its parents what it needs; the detail is the parent.
+        public static let parentFailed = Name(rawValue: "parent-failed")
+        /// A task was cancelled because its time to begin had passed.
+        public static let expired = Name(rawValue: "expired")
+        /// A task was cancelled because another one has the same content; the detail is its id.
+        public static let deduplicated = Name(rawValue: "deduplicated")
+        /// A task that had succeeded is used again.
+        public static let reused = Name(rawValue: "reused")
         /// A worker took a task's lock; the detail is the fence.
         public static let claimed = Name(rawValue: "claimed")
         /// A holder said how far it is; the detail is in thousandths.
@@ -23,6 +35,8 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
         public static let retrying = Name(rawValue: "retrying")
         /// A task's attempts are used up.
         public static let exhausted = Name(rawValue: "exhausted")
+        /// An operator gave a task another priority; the detail is that.
+        public static let prioritised = Name(rawValue: "prioritised")
         /// A task was set aside.
         public static let ignored = Name(rawValue: "ignored")
         /// A task ended on request; the detail is the reason.
@@ -61,6 +75,11 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
         public static let workerOnline = Name(rawValue: "worker-online")
         /// A worker left.
         public static let workerOffline = Name(rawValue: "worker-offline")
+        /// A worker left, because too much of what it ran failed.
+        public static let workerDrained = Name(rawValue: "worker-drained")
+        /// Events of Celery changed a foreign task; the detail is its state after. Without a task: `evicted N` foreign tasks made
+        /// room, or of a foreign worker `worker-online` or `worker-offline`.
+        public static let ingested = Name(rawValue: "ingested")
         /// Not stored: events before this one are not kept any more, and were not seen.
         public static let historyLost = Name(rawValue: "history-lost")
     }
@@ -146,16 +165,16 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
     /// that is handed back to the queue.
     public var celeryType: String? {
         switch name {
-        case .enqueued: "task-sent"
+        case .enqueued, .blocked: "task-sent"
         case .claimed: "task-started"
         case .succeeded: "task-succeeded"
         case .exhausted, .ignored: "task-failed"
         case .retrying: "task-retried"
         case .reaped: ["x", "n"].contains(detail) ? "task-failed" : detail == "c" ? "task-revoked" : "task-retried"
-        case .cancelled: "task-revoked"
+        case .cancelled, .expired, .deduplicated, .parentFailed: "task-revoked"
         case .released: "task-rejected"
         case .workerOnline: "worker-online"
-        case .workerOffline: "worker-offline"
+        case .workerOffline, .workerDrained: "worker-offline"
         default: nil
         }
     }

@@ -1,13 +1,6 @@
 import ArgumentParser
 import Belay
-
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
+import Synchronization
 
 /// Creates tasks.
 struct Enqueue: AsyncParsableCommand {
@@ -16,11 +9,15 @@ struct Enqueue: AsyncParsableCommand {
         abstract: "Create a task, or one for each line of stdin.",
         discussion: """
             Prints the id of each task. The kind must be defined: belay kinds define NAME.
+            With --unique, a task whose content another one has is not created: exit 73;
+            with --lines it is passed over, which is told on stderr.
 
             EXAMPLES
               belay enqueue --kind mail --payload '{"to":"a@b.c"}'
               belay enqueue --kind report --id report-2030-01 --at 2030-02-01T06:00:00Z --if-exists return
-              find . -name '*.tif' | belay enqueue --kind thumbnail --lines
+              find . -name '*.tif' | belay enqueue --kind thumbnail --lines --tag album-7
+              belay enqueue --kind album --after-tag album-7 --when succeeded --expires-in 1d
+              belay enqueue --kind mail --payload '{"to":"a@b.c"}' --unique --unique-for 1h
             """
     )
 
@@ -76,6 +73,7 @@ struct Enqueue: AsyncParsableCommand {
     @Option(help: "For the task's log, at most 1024 bytes.")
     var message = ""
 
+    @OptionGroup(title: "Flow") var flow: FlowOptions
     @OptionGroup var global: GlobalOptions
 
     func validate() throws {
@@ -91,6 +89,12 @@ struct Enqueue: AsyncParsableCommand {
         }
         guard id == nil || identifier == nil else { throw ValidationError("--id and --identifier exclude each other") }
         guard delay == nil || at == nil else { throw ValidationError("--delay and --at exclude each other") }
+        guard !lines || flow.uniqueKey == nil else {
+            throw ValidationError("--unique-key names the content of one task; --lines makes many")
+        }
+        guard !flow.reuse || id != nil || identifier != nil else {
+            throw ValidationError("--reuse needs --id or --identifier")
+        }
     }
 
     func run() async throws {
@@ -100,12 +104,13 @@ struct Enqueue: AsyncParsableCommand {
         options.ifExists = ifExists.policy
         options.delay = delay?.duration
         options.runAt = at
+        try flow.apply(to: &options)
         let one = lines ? nil : try payloadBody()
         try await global.withSession { session in
             if let one {
                 let task = NewTask(kind, payload: one, options: options)
                 let outcomes = try await session.tracker.enqueue([task], message: message)
-                if let refusal = report(outcomes, session.output).refusal { throw refusal }
+                if let refusal = report(outcomes[0], session.output).refusal { throw refusal }
             } else {
                 try await enqueueLines(kind, options, session)
             }
@@ -117,46 +122,78 @@ struct Enqueue: AsyncParsableCommand {
         return try Body((payloadFile ?? source).map(Body.bytes(of:)) ?? [], contentType: contentType)
     }
 
-    /// Batches as they fill, so that any number of lines can come.
+    /// Enqueues lines as they come, many in one call. A signal ends the reading; what was read is written first.
     private func enqueueLines(_ kind: KindName, _ options: EnqueueOptions, _ session: Session) async throws {
-        var rest: [UInt8] = []
-        var batch: [NewTask] = []
-        var (count, size) = (0, 0)
-        func flush() async throws {
-            guard !batch.isEmpty else { return }
-            let outcomes: [EnqueueOutcome]
-            do { outcomes = try await session.tracker.enqueue(batch, message: message) } catch {
-                throw Self.after(count, Failure(error))
+        let input = StandardInput()
+        let progress = Mutex(LineProgress())
+        var configuration = BufferedWriter.Configuration()
+        configuration.message = message
+        let supervisor = Supervisor(
+            grace: configuration.gracePeriod,
+            onSignal: {
+                progress.withLock { $0.isStopped = true }
+                input.stop()
             }
-            let (told, refusal) = report(outcomes, session.output)
-            count += told
-            if let refusal { throw Self.after(count, refusal) }
-            (batch, size) = ([], 0)
-        }
-        func add(_ line: some Sequence<UInt8>) async throws {
-            var line = Array(line)
-            if line.last == UInt8(ascii: "\r") { line.removeLast() }
-            guard !line.isEmpty else { return }
+        )
+        let (contentType, output) = (contentType, session.output)
+        let end = try await supervisor.run { [configuration] in
             do {
-                batch.append(NewTask(kind, payload: try Body(line, contentType: contentType), options: options))
+                try await session.tracker.withBufferedWriter(
+                    configuration: configuration,
+                    onOutcome: { outcome in
+                        let (told, refusal) = report(outcome, output)
+                        progress.withLock { progress in
+                            progress.count += told
+                            progress.refusal = progress.refusal ?? refusal
+                        }
+                    }
+                ) { writer in
+                    try await Self.eachLine(of: input) { line in
+                        let payload = try Body(line, contentType: contentType)
+                        try await writer.enqueue(NewTask(kind, payload: payload, options: options))
+                    } while: {
+                        progress.withLock { $0.refusal == nil && !$0.isStopped }
+                    }
+                }
+                if let refusal = progress.withLock(\.refusal) { throw refusal }
             } catch {
-                try await flush()
-                throw Self.after(count, Failure(error))
+                throw Self.after(progress.withLock(\.count), Failure(error))
             }
-            size += line.count
-            if batch.count == 200 || size > 1 << 20 { try await flush() }
         }
-        while let chunk = try Terminal.readChunk(STDIN_FILENO) {
+        if let signal = end.signal {
+            let count = progress.withLock(\.count)
+            throw Failure(
+                status: 128 + signal,
+                code: "exit",
+                message: "ended by a signal; \(count) tasks were enqueued"
+            )
+        }
+    }
+
+    private static func eachLine(
+        of input: StandardInput,
+        _ body: ([UInt8]) async throws -> Void,
+        while goesOn: () -> Bool
+    ) async throws {
+        func add(_ line: ArraySlice<UInt8>) async throws {
+            let line = line.last == UInt8(ascii: "\r") ? line.dropLast() : line
+            if !line.isEmpty { try await body(Array(line)) }
+        }
+        var rest: [UInt8] = []
+        for try await chunk in input {
             rest += chunk
-            guard rest.count <= Limits.maximumPayloadBytes else {
-                throw Self.after(count, Failure(.badData, "a line has more than \(Limits.maximumPayloadBytes) bytes"))
-            }
             var lines = rest.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             rest = Array(lines.removeLast())
-            for line in lines { try await add(line) }
+            for line in lines {
+                guard goesOn() else { return }
+                try await add(line)
+            }
+            guard rest.count <= Limits.maximumPayloadBytes else {
+                throw Failure(.badData, "a line has more than \(Limits.maximumPayloadBytes) bytes")
+            }
         }
-        try await add(rest)
-        try await flush()
+        // What a signal cut off is no line.
+        if goesOn() { try await add(rest[...]) }
     }
 
     private static func after(_ count: Int, _ failure: Failure) -> Failure {
@@ -165,39 +202,57 @@ struct Enqueue: AsyncParsableCommand {
         return failure
     }
 
-    /// Tells of the tasks that are there now: how many they are, and why another one is not.
-    private func report(_ outcomes: [EnqueueOutcome], _ output: Output) -> (told: Int, refusal: Failure?) {
-        var refusal: Failure?
-        var count = 0
-        for outcome in outcomes {
-            switch outcome {
-            case .created(let id): tell(id, "created", output)
-            case .existing(let id): tell(id, "existing", output)
-            case .duplicate(let id):
-                refusal = Failure(
-                    .cannotCreate,
-                    "\(Escaping.name(id)) exists; choose another --id, or give --if-exists return"
-                )
-                continue
-            case .full(_, let limit):
-                refusal = Failure(
-                    status: ExitStatus.tryAgain.rawValue,
-                    code: "full",
-                    message: "the queue of kind “\(kind)” is full: \(limit) tasks wait, as many as its policy allows; "
-                        + "enqueue later, or raise it: belay kinds define \(kind) --replace --queue-limit N"
-                )
-                continue
-            }
-            count += 1
+    /// Tells of a task that is there now, with 1; or why it is not, with 0.
+    private func report(_ outcome: EnqueueOutcome, _ output: Output) -> (told: Int, refusal: Failure?) {
+        switch outcome {
+        case .created(let id): tell(id, "created", output)
+        case .existing(let id): tell(id, "existing", output)
+        case .reused(let id): tell(id, "reused", output)
+        case .deduplicated(let id, let other):
+            if output.isJSON || flow.duplicates == .record { tell(id, "deduplicated", of: other, output) }
+            guard flow.duplicates == .refuse else { break }
+            let text = "not created: \(Escaping.name(other)) has the same content"
+            // Of many lines it is no error that some are there already.
+            guard lines else { return (0, Failure(.cannotCreate, text)) }
+            if !output.isJSON { output.note(text) }
+            return (0, nil)
+        case .duplicate(let id):
+            let hint = "choose another --id, or give --if-exists return"
+            return (0, Failure(.cannotCreate, "\(Escaping.name(id)) exists; \(hint)"))
+        case .full(_, let limit):
+            let refusal = Failure(
+                status: ExitStatus.tryAgain.rawValue,
+                code: "full",
+                message: "the queue of kind “\(kind)” is full: \(limit) tasks wait, as many as its policy allows; "
+                    + "enqueue later, or raise it: belay kinds define \(kind) --replace --queue-limit N"
+            )
+            return (0, refusal)
         }
-        return (count, refusal)
+        return (1, nil)
     }
 
-    private func tell(_ id: TaskID, _ outcome: String, _ output: Output) {
+    private func report(_ outcome: BufferedWriter.Outcome, _ output: Output) -> (told: Int, refusal: Failure?) {
+        switch outcome {
+        case .answered(let outcome): report(outcome, output)
+        case .failed(_, let error): (0, Failure(error))
+        }
+    }
+
+    private func tell(_ id: TaskID, _ outcome: String, of other: TaskID? = nil, _ output: Output) {
         if output.isJSON {
-            output.json(OutcomeView(id: id, kind: try? KindName(kind), outcome: outcome))
+            output.json(OutcomeView(id: id, kind: try? KindName(kind), outcome: outcome, of: other))
         } else {
             output.line(Escaping.line(id.description))
         }
     }
+}
+
+/// How far the lines of stdin are.
+private struct LineProgress: Sendable {
+    /// Tasks that are there now.
+    var count = 0
+    /// Why the first of the others is not.
+    var refusal: Failure?
+    /// Whether a signal came.
+    var isStopped = false
 }

@@ -90,9 +90,14 @@ struct Get: AsyncParsableCommand {
         field("deadline", task.deadline?.description)
         field("fence", task.fence.map { "\($0)" })
         let percent = task.progress.map { "\(Int(($0 * 100).rounded())) % " } ?? ""
+        field("tags", task.tags.map(\.description).joined(separator: " "))
+        field("waits for", task.awaited > 0 ? "\(task.awaited) of its parents ('belay parents' lists them)" : nil)
+        field("expires", task.expires?.description)
+        field("reused", task.reuses > 0 ? "\(task.reuses) times" : nil)
         field("progress", percent + (task.progressMessage ?? ""))
         field("to be stopped", task.cancelRequested?.description, .yellow)
         field("cancelled for", task.cancelReason)
+        field("cause", task.cause.map(Self.text))
         field("payload", task.payload.map { text($0) })
         field(task.state == .succeeded ? "result" : "response", task.result.map { text($0) })
         field("data", task.data.map { text($0) })
@@ -101,6 +106,15 @@ struct Get: AsyncParsableCommand {
         guard let failure = last.failure else { return }
         field("  error", failure.description, .red)
         for line in failure.backtrace { output.line("                " + Escaping.line(line)) }
+    }
+
+    private static func text(_ cause: CancelCause) -> String {
+        switch cause {
+        case .expired: "expired before it began"
+        case .deduplicated(let other): "\(other) has the same content"
+        case .parentFailed(.task(let id)): "parent \(id) did not end as it needs"
+        case .parentFailed(.tag(let tag)): "the tasks of tag \(tag) did not end as it needs"
+        }
     }
 
     /// At most about a screen of text.

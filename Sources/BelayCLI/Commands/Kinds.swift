@@ -23,24 +23,35 @@ struct ListKinds: AsyncParsableCommand {
     func run() async throws {
         try await global.withSession { session in
             let kinds = try await session.tracker.kinds()
+            let stats = try await session.tracker.stats()
+            let paused = Set(stats.kinds.filter(\.isPaused).map(\.kind))
             guard !session.output.isJSON else {
-                for kind in kinds { session.output.json(KindView(kind.name, kind.policy)) }
+                for kind in kinds {
+                    session.output.json(KindView(kind.name, kind.policy, isPaused: paused.contains(kind.name)))
+                }
                 return
             }
             var table = Table([
-                .left("KIND", least: 8), .right("LEASE"), .right("TIMEOUT"), .right("ATTEMPTS"), .left("THEN"),
+                .left("KIND", least: 8), .right("LEASE"), .right("SOFT"), .right("TIMEOUT"), .right("ATTEMPTS"),
+                .left("THEN"),
                 .left("BACKOFF", least: 12), .right("QUEUE"), .right("KEEP"), .right("KEEP OTHERS"),
+                .left("NOTE"),
             ])
             table.rows = kinds.map { kind in
                 let keep = [kind.policy.keepSucceeded, kind.policy.keepOther].map { $0.map(Span.text) ?? "forever" }
                 return [
                     .init(kind.name.description), .init(Span.text(kind.policy.lease)),
+                    .init(kind.policy.softTimeout.map(Span.text) ?? ""),
                     .init(kind.policy.timeout.map(Span.text) ?? ""), "\(kind.policy.attempts)",
                     .init(kind.policy.whenExhausted.rawValue), .init(Self.text(kind.policy.retry)),
                     .init(kind.policy.queueLimit.map { "\($0)" } ?? ""), .init(keep[0]), .init(keep[1]),
+                    .init(paused.contains(kind.name) ? "paused" : "", .yellow),
                 ]
             }
             session.output.table(table)
+            if stats.isPaused {
+                session.output.line("the whole tracker is paused; 'belay kinds resume --all' ends it")
+            }
         }
     }
 
@@ -68,7 +79,7 @@ struct DefineKind: AsyncParsableCommand {
             EXAMPLES
               belay kinds define mail --attempts 10 --base 30s --cap 6h
               belay kinds define import --lease 2m --delays 1m,10m,1h --keep-succeeded 1d
-              belay kinds define crawl --timeout 5m --when-exhausted ignored
+              belay kinds define crawl --timeout 5m --soft-timeout 4m --when-exhausted ignored
             """
     )
 

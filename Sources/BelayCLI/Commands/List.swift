@@ -7,14 +7,16 @@ import Belay
     import Foundation
 #endif
 
-/// Lists tasks by kind and state.
+/// Lists tasks by kind, state, tag, worker and time.
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ls",
-        abstract: "List tasks by kind and state.",
+        abstract: "List tasks by kind, state, tag, worker and time.",
         discussion: """
             When there are more, the cursor of the next page is told on stderr; with --json
             it is the last line, {"cursor": …}. --all follows the pages to the end.
+            With --worker, --created-from or --created-to a page may hold fewer tasks than
+            --limit although more follow.
             """
     )
 
@@ -23,6 +25,18 @@ struct List: AsyncParsableCommand {
 
     @Option(help: "Only tasks in this state; may be given often.")
     var state: [TaskState] = []
+
+    @Option(help: "Only tasks of this tag.")
+    var tag: String?
+
+    @Option(help: "Only tasks whose latest attempt was this worker's.")
+    var worker: String?
+
+    @Option(help: "Only tasks enqueued at that moment or later, RFC 3339.", transform: Timestamp.parse)
+    var createdFrom: Timestamp?
+
+    @Option(help: "Only tasks enqueued before that moment, RFC 3339.", transform: Timestamp.parse)
+    var createdTo: Timestamp?
 
     @Flag(help: "In each state the latest first: by due time, end of the lease, or when they were paused or ended.")
     var newestFirst = false
@@ -38,8 +52,22 @@ struct List: AsyncParsableCommand {
 
     @OptionGroup var global: GlobalOptions
 
+    func validate() throws {
+        if let createdFrom, let createdTo, createdFrom > createdTo {
+            throw ValidationError("--created-from \(createdFrom) is after --created-to \(createdTo)")
+        }
+    }
+
+    private var created: Range<Timestamp>? {
+        guard createdFrom != nil || createdTo != nil else { return nil }
+        let from = createdFrom ?? min(Timestamp(microseconds: 0), createdTo ?? Timestamp(microseconds: 0))
+        return from..<(createdTo ?? max(from, Timestamp(microseconds: 1 << 53)))
+    }
+
     func run() async throws {
         let kinds = try Names.kinds(kind)
+        let tag = try tag.map { try TaskTag($0) }
+        let worker = try worker.map { try WorkerName($0).description }
         try await global.withSession { session in
             var cursor = try cursor.map(PageCursor.decode)
             let now = session.output.isJSON ? nil : try await session.tracker.stats().now
@@ -49,7 +77,10 @@ struct List: AsyncParsableCommand {
                     states: state.isEmpty ? TaskState.allCases : state,
                     order: newestFirst ? .newestFirst : .oldestFirst,
                     limit: all ? Limits.batch : limit,
-                    cursor: cursor
+                    cursor: cursor,
+                    tag: tag,
+                    worker: worker,
+                    created: created
                 )
                 Self.show(page.tasks, now: now, session.output)
                 cursor = page.cursor
@@ -92,7 +123,7 @@ struct List: AsyncParsableCommand {
             (task.cancelRequested == nil ? "" : "to be stopped, ")
                 + (task.leaseExpires.map { $0 > now ? "lease \(Span.text($0 - now))" : "lease ran out" } ?? "")
                 + (task.worker.map { " by \($0)" } ?? "")
-        case .paused: "for \(Span.text(now - task.updated))"
+        case .paused, .blocked: "for \(Span.text(now - task.updated))"
         case .cancelled: task.cancelReason ?? "\(Span.text(now - task.updated)) ago"
         case .succeeded, .exhausted, .ignored: "\(Span.text(now - task.updated)) ago"
         }

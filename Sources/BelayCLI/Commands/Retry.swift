@@ -6,7 +6,10 @@ struct Retry: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retry",
         abstract: "Run tasks again: an ended or paused one anew, a waiting one now.",
-        discussion: "A kind's limit of waiting tasks does not hold here."
+        discussion: """
+            A kind's limit of waiting tasks does not hold here. A task whose parents have
+            not ended waits for them ('waiting'). All of a tag: 'belay flow retry'.
+            """
     )
 
     @OptionGroup var names: TaskNames
@@ -14,7 +17,10 @@ struct Retry: AsyncParsableCommand {
     @Flag(help: "Keep the count of attempts, with one more where none is left; otherwise it begins at 0.")
     var kept = false
 
-    @Flag(help: "Also running tasks: they are taken from their holders, who are refused from then on.")
+    @Flag(
+        help:
+            "Also running tasks: they are taken from their holders, who are refused; and blocked ones, without parents."
+    )
     var force = false
 
     @Option(help: "For the tasks' logs, at most 1024 bytes.")
@@ -34,6 +40,13 @@ struct Retry: AsyncParsableCommand {
             for (id, outcome) in zip(ids, outcomes) { session.output.tell(id, "\(outcome)") }
             let missing = zip(ids, outcomes).filter { $0.1 == .notFound }.map(\.0)
             if !missing.isEmpty { throw Failure.noTask(missing) }
+            if let place = outcomes.firstIndex(of: .blocked) {
+                throw Failure(
+                    .failed,
+                    "\(Escaping.name(ids[place])) waits for its parents; 'belay explain' tells which, "
+                        + "--force runs it without them"
+                )
+            }
             let running = zip(ids, outcomes).filter { $0.1 == .running }.map(\.0)
             guard let first = running.first else { return }
             throw Failure(

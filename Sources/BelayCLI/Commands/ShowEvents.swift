@@ -133,8 +133,9 @@ extension TrackerEvent.Name {
         switch self {
         case .claimed, .progressed, .saved: .blue
         case .succeeded: .green
-        case .exhausted, .reaped, .retrying, .historyLost: .red
-        case .cancelled, .cancelRequested, .paused, .kindPaused, .superseded: .yellow
+        case .exhausted, .reaped, .retrying, .workerDrained, .historyLost: .red
+        case .cancelled, .cancelRequested, .expired, .deduplicated, .parentFailed: .yellow
+        case .paused, .kindPaused, .superseded: .yellow
         default: nil
         }
     }

@@ -5,22 +5,35 @@ import Belay
 struct ShowWorkers: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "workers",
-        abstract: "Show who works, on what and how it goes, the latest seen first.",
+        abstract: "Show who works and how it goes, the latest seen first; or what one worker does now.",
         discussion: """
             A worker is alive for two intervals after its last heartbeat; then it is
             silent, or has left. One that never told only claims, as 'belay run' does.
             DRIFT is how far its clock is ahead of the server's.
+
+            EXAMPLES
+              belay workers
+              belay workers web1:4242:7f3a    the tasks that it runs now
             """
     )
 
+    @Argument(help: "The worker whose running tasks are shown.")
+    var name: String?
+
     @Option(help: "The most workers, 1 to 500. Default: 100.")
-    var limit = 100
+    var limit: Int?
 
     @OptionGroup var global: GlobalOptions
 
+    func validate() throws {
+        guard name == nil || limit == nil else { throw ValidationError("--limit is of the list of workers") }
+    }
+
     func run() async throws {
+        let worker = try name.map { try WorkerName($0).description }
         try await global.withSession { session in
-            let workers = try await session.tracker.workers(limit: limit)
+            if let worker { return try await Self.tasks(of: worker, session) }
+            let workers = try await session.tracker.workers(limit: limit ?? 100)
             guard !session.output.isJSON else {
                 for worker in workers { session.output.json(WorkerView(worker)) }
                 return
@@ -41,6 +54,23 @@ struct ShowWorkers: AsyncParsableCommand {
             }
             session.output.table(table)
         }
+    }
+
+    private static func tasks(of worker: String, _ session: Session) async throws {
+        var tasks: [TaskRecord] = []
+        var cursor: String?
+        repeat {
+            let page = try await session.tracker.find(
+                states: [.running],
+                limit: Limits.batch,
+                cursor: cursor,
+                worker: worker
+            )
+            tasks += page.tasks
+            cursor = page.cursor
+        } while cursor != nil
+        let now = session.output.isJSON ? nil : try await session.tracker.stats().now
+        List.show(tasks, now: now, session.output)
     }
 
     private static func standing(of worker: WorkerInfo) -> (String, Colours.Code?) {

@@ -7,8 +7,8 @@ struct Stats: AsyncParsableCommand {
         commandName: "stats",
         abstract: "Count tasks by kind and state.",
         discussion: """
-            READY is due now; LATER waits for its time (delayed, or to be retried); OLDEST
-            is the longest wait of a due task.
+            READY is due now; LATER waits for its time (delayed, or to be retried); BLOCKED
+            waits for its parents; OLDEST is the longest wait of a due task.
             """
     )
 
@@ -39,19 +39,21 @@ struct Stats: AsyncParsableCommand {
     static func show(_ stats: TrackerStats, _ output: Output) {
         guard !output.isJSON else { return output.json(StatsView(stats)) }
         var table = Table([
-            .left("KIND", least: 8), .right("READY"), .right("LATER"), .right("RUNNING"), .right("PAUSED"),
+            .left("KIND", least: 8), .right("READY"), .right("LATER"), .right("BLOCKED"), .right("RUNNING"),
+            .right("PAUSED"),
             .right("SUCCEEDED"), .right("EXHAUSTED"), .right("CANCELLED"), .right("IGNORED"), .right("OLDEST"),
-            .right("NEXT IN"),
+            .right("NEXT IN"), .left("NOTE"),
         ])
         table.rows = stats.kinds.map { row($0, now: stats.now) }
         if stats.kinds.count > 1 { table.rows.append(row(total(stats, "all"), now: stats.now)) }
         output.table(table)
         output.line("\(stats.workers) workers seen within a day")
+        if stats.isPaused { output.line("the whole tracker is paused; 'belay kinds resume --all' ends it") }
     }
 
     private static func row(_ kind: TrackerStats.Kind, now: Timestamp) -> [Table.Cell] {
         [
-            .init(kind.kind.description), "\(kind.ready)", "\(kind.scheduled)",
+            .init(kind.kind.description), "\(kind.ready)", "\(kind.scheduled)", "\(kind.blocked)",
             .init("\(kind.running)", kind.running > 0 ? .blue : nil),
             .init("\(kind.paused)", kind.paused > 0 ? .yellow : nil),
             .init("\(kind.succeeded)", kind.succeeded > 0 ? .green : nil),
@@ -60,6 +62,7 @@ struct Stats: AsyncParsableCommand {
             .init("\(kind.ignored)", kind.ignored > 0 ? .dim : nil),
             .init(kind.oldestReadyAge.map(Span.text) ?? ""),
             .init(kind.nextDue.map { Span.text(max($0 - now, .zero)) } ?? ""),
+            .init(kind.isPaused ? "kind paused" : "", .yellow),
         ]
     }
 
@@ -67,6 +70,7 @@ struct Stats: AsyncParsableCommand {
         stats.kinds.reduce(into: TrackerStats.Kind(kind: name)) { sum, kind in
             sum.ready += kind.ready
             sum.scheduled += kind.scheduled
+            sum.blocked += kind.blocked
             sum.running += kind.running
             sum.paused += kind.paused
             sum.succeeded += kind.succeeded

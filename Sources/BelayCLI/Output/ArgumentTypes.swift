@@ -8,4 +8,6 @@ extension ClaimOrder: ExpressibleByArgument {}
 
 extension ExhaustedState: ExpressibleByArgument {}
 
+extension Uniqueness.Later: ExpressibleByArgument {}
+
 extension Logger.Level: @retroactive ExpressibleByArgument {}

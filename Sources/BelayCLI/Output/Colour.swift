@@ -23,7 +23,7 @@ struct Colours: Sendable {
     /// The colour that stands for a state.
     static func of(_ state: TaskState) -> Code? {
         switch state {
-        case .ready: nil
+        case .ready, .blocked: nil
         case .running: .blue
         case .succeeded: .green
         case .exhausted: .red

@@ -4,6 +4,7 @@
     import Foundation
 #endif
 import Belay
+import BelayService
 
 /// Payload, result or data in JSON: text, or base64 when it is not UTF-8.
 struct BodyView: Encodable {
@@ -89,6 +90,11 @@ struct TaskView: Encodable {
     var progressMessage: String?
     var cancelRequested: Timestamp?
     var cancelReason: String?
+    var cause: CauseJSON?
+    var expires: Timestamp?
+    var tags: [TaskTag]
+    var awaited: Int
+    var reuses: Int
     var payload: BodyView?
     var result: BodyView?
     var data: BodyView?
@@ -120,6 +126,11 @@ struct TaskView: Encodable {
         progressMessage = task.progressMessage
         cancelRequested = task.cancelRequested
         cancelReason = task.cancelReason
+        cause = task.cause.map(CauseJSON.init)
+        expires = task.expires
+        tags = task.tags
+        awaited = task.awaited
+        reuses = task.reuses
         payload = BodyView(task.payload)
         result = BodyView(task.result)
         data = BodyView(task.data)
@@ -132,6 +143,7 @@ struct KindStatsView: Encodable {
     var kind: KindName
     var ready: Int
     var scheduled: Int
+    var blocked: Int
     var running: Int
     var paused: Int
     var succeeded: Int
@@ -139,6 +151,7 @@ struct KindStatsView: Encodable {
     var cancelled: Int
     var ignored: Int
     var total: Int
+    var isPaused: Bool
     var oldestReadyAge: Double?
     var nextDue: Timestamp?
 
@@ -146,6 +159,7 @@ struct KindStatsView: Encodable {
         kind = counts.kind
         ready = counts.ready
         scheduled = counts.scheduled
+        blocked = counts.blocked
         running = counts.running
         paused = counts.paused
         succeeded = counts.succeeded
@@ -153,6 +167,7 @@ struct KindStatsView: Encodable {
         cancelled = counts.cancelled
         ignored = counts.ignored
         total = counts.total
+        isPaused = counts.isPaused
         oldestReadyAge = counts.oldestReadyAge?.seconds
         nextDue = counts.nextDue
     }
@@ -161,11 +176,13 @@ struct KindStatsView: Encodable {
 /// All counts in JSON.
 struct StatsView: Encodable {
     var now: Timestamp
+    var isPaused: Bool
     var workers: Int
     var kinds: [KindStatsView]
 
     init(_ stats: TrackerStats) {
         now = stats.now
+        isPaused = stats.isPaused
         workers = stats.workers
         kinds = stats.kinds.map(KindStatsView.init)
     }
@@ -202,10 +219,13 @@ struct KindView: Encodable {
     var keepSucceeded: Double?
     var keepOther: Double?
     var timeout: Double?
+    var softTimeout: Double?
     var queueLimit: Int?
     var whenExhausted: ExhaustedState
+    /// Whether it is paused; nil where nobody asked.
+    var isPaused: Bool?
 
-    init(_ name: KindName, _ policy: KindPolicy) {
+    init(_ name: KindName, _ policy: KindPolicy, isPaused: Bool? = nil) {
         self.name = name
         lease = policy.lease.seconds
         attempts = policy.attempts
@@ -213,8 +233,10 @@ struct KindView: Encodable {
         keepSucceeded = policy.keepSucceeded?.seconds
         keepOther = policy.keepOther?.seconds
         timeout = policy.timeout?.seconds
+        softTimeout = policy.softTimeout?.seconds
         queueLimit = policy.queueLimit
         whenExhausted = policy.whenExhausted
+        self.isPaused = isPaused
     }
 }
 
@@ -233,6 +255,8 @@ struct ClaimView: Encodable {
     var claimed: Timestamp
     var failures: Int
     var crashes: Int
+    var deadline: Timestamp?
+    var softDeadline: Timestamp?
     var payload: BodyView?
     var data: BodyView?
     var trace: [String: String]?
@@ -251,6 +275,8 @@ struct ClaimView: Encodable {
         claimed = claim.claimed
         failures = claim.failures
         crashes = claim.crashes
+        deadline = claim.deadline
+        softDeadline = claim.softDeadline
         payload = claim.payload.bytes.isEmpty ? nil : BodyView(claim.payload)
         data = claim.data.bytes.isEmpty ? nil : BodyView(claim.data)
         trace = claim.trace.isEmpty ? nil : claim.trace
@@ -267,6 +293,10 @@ struct OutcomeView: Encodable {
     /// Of a refusal: the state found, and those from which it is allowed.
     var found: TaskState?
     var allowed: [TaskState]?
+    /// Of an enqueue: the task that has the same content.
+    var of: TaskID?
+    /// Of a renewal: the signal that a program is to get.
+    var signal: Int?
 }
 
 /// Where the next page begins.

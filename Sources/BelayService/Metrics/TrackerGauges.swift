@@ -72,8 +72,9 @@ struct TrackerGauges: Sendable {
             Row(
                 namespace: namespace,
                 counts: [
-                    ("ready", kind.ready), ("scheduled", kind.scheduled), ("running", kind.running),
-                    ("paused", kind.paused), ("succeeded", kind.succeeded), ("exhausted", kind.exhausted),
+                    ("ready", kind.ready), ("scheduled", kind.scheduled), ("blocked", kind.blocked),
+                    ("running", kind.running), ("paused", kind.paused), ("succeeded", kind.succeeded),
+                    ("exhausted", kind.exhausted),
                     ("ignored", kind.ignored), ("cancelled", kind.cancelled),
                 ],
                 kind: kind.kind.description,

@@ -74,7 +74,7 @@ struct AcquireRequest: Documented {
         "task": "The task.", "lease": "How long the lock holds, 50 ms to 24 h; its kind's own unless said otherwise.",
         "options":
             "What to pass over: `ignoreDue` its due time, `ignoreLock` its holder, `force` that it is exhausted, "
-            + "cancelled or ignored, `restart` that it has ended: it begins anew.",
+            + "cancelled, ignored, or waits for its parents, `restart` that it has ended: it begins anew.",
         "reentering": "The token of the lock that the caller already holds; it gets a new token and fence.",
         "worker": "Who works; the service's own name unless said otherwise.",
         "token": "1 to 64 bytes, fresh for every claim; the same again after a lost reply gives the same claim.",
@@ -89,10 +89,13 @@ struct AcquireResponse: Documented, Encodable {
     var at: Timestamp?
     var state: TaskState?
 
-    enum Outcome: String, Words, Encodable, CaseIterable { case claimed, notFound, locked, notDue, ended, paused }
+    enum Outcome: String, Words, Encodable, CaseIterable {
+        case claimed, notFound, locked, notDue, ended, paused, blocked
+    }
 
     static let docs = [
-        "outcome": "Whether the lock is held, or why not.", "claim": "`claimed`: the claim.",
+        "outcome": "Whether the lock is held, or why not. `blocked`: it waits for its parents.",
+        "claim": "`claimed`: the claim.",
         "until": "`locked`: when the lock ends.", "by": "`locked`: who holds it.",
         "at": "`notDue`: when it is due.", "state": "`ended`: how it ended.",
     ]
@@ -105,6 +108,7 @@ struct AcquireResponse: Documented, Encodable {
         case .refused(.notDue(let at)): (self.outcome, self.at) = (.notDue, at)
         case .refused(.ended(let state)): (self.outcome, self.state) = (.ended, state)
         case .refused(.paused): self.outcome = .paused
+        case .refused(.blocked): self.outcome = .blocked
         }
     }
 }
@@ -124,6 +128,8 @@ struct ClaimJSON: Documented, Encodable {
     var claimed: Timestamp
     var failures: Int
     var crashes: Int
+    var deadline: Timestamp?
+    var softDeadline: Timestamp?
     var trace: [String: String]?
 
     static let docs = [
@@ -134,6 +140,8 @@ struct ClaimJSON: Documented, Encodable {
         "data": "What earlier holders saved; absent when there is nothing.",
         "created": "When the task was enqueued.", "due": "When it was due.", "claimed": "When the lock was taken.",
         "failures": "Failures in a row before this attempt.", "crashes": "Crashes before this attempt.",
+        "deadline": "When the attempt is over however often the lock is renewed; absent when it is not limited.",
+        "softDeadline": "When the work should be asked to stop; absent when it need not be.",
         "trace": "The trace context of the enqueue.",
     ]
 
@@ -151,6 +159,8 @@ struct ClaimJSON: Documented, Encodable {
         claimed = claim.claimed
         failures = claim.failures
         crashes = claim.crashes
+        deadline = claim.deadline
+        softDeadline = claim.softDeadline
         trace = claim.trace.isEmpty ? nil : claim.trace
     }
 }

@@ -6,7 +6,7 @@ extension VerbTable {
             "enqueue",
             "Creates tasks (1 to 500), atomically: all that are not refused, or none.",
             isWrite: true,
-            errors: [.unknownKind, .tooLarge, .full]
+            errors: [.unknownKind, .unknownParent, .tooLarge, .full]
         ) { (call, request: EnqueueRequest) in
             var tasks: [NewTask] = []
             for (place, task) in request.tasks.enumerated() { tasks.append(try task.task("tasks[\(place)]")) }
@@ -39,6 +39,12 @@ struct NewTaskJSON: Documented {
     var priority: Int?
     var attempts: Int?
     var ifExists: DuplicatePolicy?
+    var tags: [TaskTag]?
+    var after: AfterJSON?
+    var expiresAfter: Seconds?
+    var expiresAt: Timestamp?
+    var unique: UniqueJSON?
+    var reuse: Bool?
 
     static let docs = [
         "kind": "Its kind.",
@@ -49,6 +55,13 @@ struct NewTaskJSON: Documented {
         "priority": "0 to 9, 9 is claimed first. Default 5.",
         "attempts": "The most attempts of this task; its kind's unless said otherwise.",
         "ifExists": "What to answer when the id is taken. Default `refuse`.",
+        "tags": "At most 8 tags, each once.", "after": "What it waits for. Default: nothing.",
+        "expiresAfter":
+            "Not to be started when so much time has passed, up to 3,650 days; it is cancelled when its turn comes.",
+        "expiresAt": "Not to be started from that moment on; not together with `expiresAfter`.",
+        "unique":
+            "Keeps it out when another task of its kind has the same content; `{}` for all defaults. Default: nothing does.",
+        "reuse": "Use a task of the same id again that succeeded; needs `id` or `identifier`. Default false.",
     ]
 
     func task(_ field: String) throws -> NewTask {
@@ -58,7 +71,13 @@ struct NewTaskJSON: Documented {
             delay: delay?.duration,
             runAt: runAt,
             priority: priority ?? 5,
-            attempts: attempts
+            attempts: attempts,
+            tags: tags ?? [],
+            after: after?.dependencies,
+            expiresAfter: expiresAfter?.duration,
+            expiresAt: expiresAt,
+            unique: unique?.uniqueness,
+            reuse: reuse ?? false
         )
         if let identifier {
             guard id == nil else {
@@ -80,12 +99,19 @@ struct EnqueuedJSON: Documented, Encodable {
     var outcome: Outcome
     var id: TaskID
     var limit: Int?
+    var of: TaskID?
 
-    enum Outcome: String, Words, Encodable, CaseIterable { case created, existing, duplicate, full }
+    enum Outcome: String, Words, Encodable, CaseIterable {
+        case created, existing, duplicate, reused, deduplicated, full
+    }
 
     static let docs = [
-        "outcome": "`existing`, `duplicate`: a task of this id exists. `full`: too many tasks of its kind wait.",
+        "outcome":
+            "`existing`, `duplicate`: a task of this id exists. `reused`: one of this id that succeeded is used again. "
+            + "`deduplicated`: another task has the same content; this one was not created, or recorded as cancelled. "
+            + "`full`: too many tasks of its kind wait.",
         "id": "The task.", "limit": "`full`: the most waiting tasks of the kind.",
+        "of": "`deduplicated`: the task that has the same content.",
     ]
 
     init(_ outcome: EnqueueOutcome) {
@@ -94,6 +120,8 @@ struct EnqueuedJSON: Documented, Encodable {
         case .created: self.outcome = .created
         case .existing: self.outcome = .existing
         case .duplicate: self.outcome = .duplicate
+        case .reused: self.outcome = .reused
+        case .deduplicated(_, let other): (self.outcome, of) = (.deduplicated, other)
         case .full(_, let limit): (self.outcome, self.limit) = (.full, limit)
         }
     }

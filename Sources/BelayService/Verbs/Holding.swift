@@ -98,15 +98,18 @@ struct RenewedJSON: Documented, Encodable {
     var id: TaskID
     var outcome: Outcome
     var at: Timestamp?
+    var signal: Int?
 
-    enum Outcome: String, Words, Encodable, CaseIterable { case renewed, ending, cancelRequested, stale, gone }
+    enum Outcome: String, Words, Encodable, CaseIterable {
+        case renewed, ending, cancelRequested, terminateRequested, stale, gone
+    }
 
     static let docs = [
         "id": "The task.",
         "outcome":
             "`ending`: no renewal holds longer than the attempt's timeout. `cancelRequested`: renewed, but stop. "
-            + "`stale`: the lock is lost. `gone`: the task is.",
-        "at": "`ending`: when the attempt ends.",
+            + "`terminateRequested`: the same, and a program is to get a signal. `stale`: the lock is lost. `gone`: the task is.",
+        "at": "`ending`: when the attempt ends.", "signal": "`terminateRequested`: the signal, 1 to 64.",
     ]
 
     init(_ handle: ClaimHandle, _ outcome: RenewOutcome) {
@@ -115,6 +118,7 @@ struct RenewedJSON: Documented, Encodable {
         case .renewed: self.outcome = .renewed
         case .ending(let at): (self.outcome, self.at) = (.ending, at)
         case .cancelRequested: self.outcome = .cancelRequested
+        case .terminateRequested(let number): (self.outcome, signal) = (.terminateRequested, number)
         case .stale: self.outcome = .stale
         case .gone: self.outcome = .gone
         }

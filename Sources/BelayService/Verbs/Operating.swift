@@ -34,11 +34,23 @@ extension VerbTable {
             return TransitionResponse(tasks: zip(request.tasks, outcomes).map { TransitionJSON($0.id, $1) })
         },
         VerbEntry(
+            "prioritise",
+            "Gives tasks (1 to 500) that have not ended another priority; of a running one it is that of its next attempt.",
+            isWrite: true
+        ) { (call, request: PrioritiseRequest) in
+            let outcomes = try await call.tracker.prioritise(request.tasks.ids, request.priority)
+            return PrioritiseResponse(tasks: zip(request.tasks, outcomes).map { PrioritisedJSON($0.id, $1) })
+        },
+        VerbEntry(
             "cancel",
             "Ends tasks (1 to 500) that have not ended. A running one is asked to stop.",
             isWrite: true
         ) { (call, request: CancelRequest) in
-            let outcomes = try await call.tracker.cancel(request.tasks.ids, reason: request.reason ?? "")
+            let outcomes = try await call.tracker.cancel(
+                request.tasks.ids,
+                reason: request.reason ?? "",
+                signal: request.signal
+            )
             return CancelResponse(tasks: zip(request.tasks, outcomes).map { CancelledJSON($0.id, $1) })
         },
         VerbEntry(
@@ -144,11 +156,50 @@ struct TransitionJSON: Documented, Encodable {
     }
 }
 
+struct PrioritiseRequest: Documented {
+    var tasks: [TaskRef]
+    var priority: Int
+
+    static let docs = ["tasks": "The tasks.", "priority": "0 to 9, 9 is claimed first."]
+}
+
+struct PrioritiseResponse: Documented, Encodable {
+    var tasks: [PrioritisedJSON]
+
+    static let docs = ["tasks": "What became of each, in their order."]
+}
+
+struct PrioritisedJSON: Documented, Encodable {
+    var id: TaskID
+    var outcome: Outcome
+    var state: TaskState?
+
+    enum Outcome: String, Words, Encodable, CaseIterable { case done, ended, notFound }
+
+    static let docs = [
+        "id": "The task.", "outcome": "`done`: it has that priority. `ended`: refused, it has ended.",
+        "state": "`ended`: how.",
+    ]
+
+    init(_ id: TaskID, _ outcome: PrioritiseOutcome) {
+        self.id = id
+        switch outcome {
+        case .done: self.outcome = .done
+        case .ended(let state): (self.outcome, self.state) = (.ended, state)
+        case .notFound: self.outcome = .notFound
+        }
+    }
+}
+
 struct CancelRequest: Documented {
     var tasks: [TaskRef]
     var reason: String?
+    var signal: Int?
 
-    static let docs = ["tasks": "The tasks.", "reason": "Kept with them, at most 64 bytes."]
+    static let docs = [
+        "tasks": "The tasks.", "reason": "Kept with them, at most 64 bytes.",
+        "signal": "The signal that a running program is to get, 1 to 64. Default: what its worker uses.",
+    ]
 }
 
 struct CancelResponse: Documented, Encodable {
@@ -182,7 +233,7 @@ struct CancelledJSON: Documented, Encodable {
 }
 
 extension RetryOutcome: Words {
-    static var words: [String] { [Self.ready, .running, .notFound].map(\.rawValue) }
+    static var words: [String] { [Self.ready, .waiting, .blocked, .running, .notFound].map(\.rawValue) }
 }
 
 struct RetryRequest: Documented {
@@ -195,7 +246,8 @@ struct RetryRequest: Documented {
         "tasks": "The tasks.",
         "budget": "`fresh`: attempts, failures and crashes are counted from 0 again. `kept`: those that are left, "
             + "and one more when none is. Default `fresh`.",
-        "force": "Take a running task from its holder too. Default false.", "message": "Kept in their logs.",
+        "force": "Take a running task from its holder too, and run a blocked one without its parents. Default false.",
+        "message": "Kept in their logs.",
     ]
 }
 
@@ -209,7 +261,11 @@ struct RetriedJSON: Documented, Encodable {
     var id: TaskID
     var outcome: RetryOutcome
 
-    static let docs = ["id": "The task.", "outcome": "`running`: refused, somebody holds it."]
+    static let docs = [
+        "id": "The task.",
+        "outcome": "`waiting`: its parents have not ended, and it waits for them. `blocked`: refused, it waits "
+            + "for its parents. `running`: refused, somebody holds it.",
+    ]
 }
 
 struct DeleteRequest: Documented {

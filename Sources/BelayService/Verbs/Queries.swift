@@ -31,7 +31,7 @@ extension VerbTable {
         },
         VerbEntry(
             "find",
-            "A page of tasks by kind and state, without payloads. Tasks that move meanwhile neither hide nor repeat others.",
+            "A page of tasks by kind, state, tag, worker and time, without payloads. Tasks that move meanwhile neither hide nor repeat others.",
             isWrite: false
         ) { (call, request: FindRequest) in
             let page = try await call.tracker.find(
@@ -39,7 +39,10 @@ extension VerbTable {
                 states: request.states ?? TaskState.allCases,
                 order: request.order ?? .oldestFirst,
                 limit: request.limit ?? 100,
-                cursor: request.cursor
+                cursor: request.cursor,
+                tag: request.tag,
+                worker: request.worker?.description,
+                created: try request.created()
             )
             return FindResponse(tasks: page.tasks.map(TaskJSON.init), cursor: page.cursor)
         },
@@ -55,7 +58,12 @@ extension VerbTable {
         },
         VerbEntry("stats", "How many tasks are where.", isWrite: false) { (call, _: StatsRequest) in
             let stats = try await call.tracker.stats()
-            return StatsResponse(now: stats.now, workers: stats.workers, kinds: stats.kinds.map(KindCountsJSON.init))
+            return StatsResponse(
+                now: stats.now,
+                isPaused: stats.isPaused,
+                workers: stats.workers,
+                kinds: stats.kinds.map(KindCountsJSON.init)
+            )
         },
     ]
 }
@@ -109,12 +117,33 @@ struct FindRequest: Documented {
     var order: FindOrder?
     var limit: Int?
     var cursor: String?
+    var tag: TaskTag?
+    var worker: WorkerName?
+    var createdFrom: Timestamp?
+    var createdTo: Timestamp?
 
     static let docs = [
         "kinds": "Only these kinds. Default: all.", "states": "Only these states, in this order. Default: all.",
         "order": "By time within a state. Default `oldestFirst`.", "limit": "Tasks in a page, 1 to 500. Default 100.",
-        "cursor": "Where the page begins: what the page before answered.",
+        "cursor": "Where the page begins: what the page before answered.", "tag": "Only tasks of this tag.",
+        "worker": "Only tasks whose latest attempt was that worker's; with states `running` what it does now.",
+        "createdFrom": "Only tasks enqueued then or later.", "createdTo": "Only tasks enqueued before then.",
     ]
+
+    func created() throws -> Range<Timestamp>? {
+        guard createdFrom != nil || createdTo != nil else { return nil }
+        let from = createdFrom ?? Timestamp(microseconds: 0)
+        let before = createdTo ?? max(from, Timestamp(microseconds: 1 << 53))
+        guard from <= before else {
+            throw Problem(
+                .invalidArgument,
+                "createdFrom \(from) is after createdTo \(before); allowed: at or before it",
+                field: "createdFrom",
+                found: from.description
+            )
+        }
+        return from..<before
+    }
 }
 
 struct FindResponse: Documented, Encodable {
@@ -148,11 +177,13 @@ struct StatsRequest: Documented {
 
 struct StatsResponse: Documented, Encodable {
     var now: Timestamp
+    var isPaused: Bool
     var workers: Int
     var kinds: [KindCountsJSON]
 
     static let docs = [
-        "now": "The moment of the counts.", "workers": "Workers seen within the last day.",
+        "now": "The moment of the counts.", "isPaused": "Whether the whole tracker is paused.",
+        "workers": "Workers seen within the last day.",
         "kinds": "Every kind, by name.",
     ]
 }

@@ -110,7 +110,8 @@ struct BeatRequest: Documented {
     var clock: Timestamp?
 
     static let docs = [
-        "event": "Whether it begins, works on or leaves. Default `heartbeat`.",
+        "event": "Whether it begins, works on or leaves; `drained`: leaves because too much of what it ran failed. "
+            + "Default `heartbeat`.",
         "worker": "Its name; the service's own unless said otherwise.", "kinds": "The kinds that it takes, 1 to 100.",
         "slots": "How many tasks it runs at once. Default 1.", "active": "How many it runs now. Default 0.",
         "succeeded": "How many it ended well since it began. Default 0.",

@@ -4,6 +4,7 @@ import Belay
 struct PolicyJSON: Documented, Encodable {
     var lease: Seconds?
     var timeout: Seconds?
+    var softTimeout: Seconds?
     var attempts: Int?
     var retry: RetryJSON?
     var whenExhausted: ExhaustedState?
@@ -14,6 +15,7 @@ struct PolicyJSON: Documented, Encodable {
     static let docs = [
         "lease": "How long a lock holds without renewal, 50 ms to 24 h. Default 30 s.",
         "timeout": "The most time of one attempt however often renewed. Default: any.",
+        "softTimeout": "When an attempt is asked to stop, 10 ms or more, and less than `timeout`. Default: never.",
         "attempts": "How often a task may be started, crashes included, 1 to 10,000. Default 5.",
         "retry": "When it runs again after a failure or crash. Default: doubling from 1 s to 1 h.",
         "whenExhausted": "What becomes of a task that has used up its attempts. Default `exhausted`.",
@@ -25,6 +27,7 @@ struct PolicyJSON: Documented, Encodable {
     init(_ policy: KindPolicy) {
         lease = Seconds(policy.lease)
         timeout = Seconds(policy.timeout)
+        softTimeout = Seconds(policy.softTimeout)
         attempts = policy.attempts
         retry = RetryJSON(policy.retry)
         whenExhausted = policy.whenExhausted
@@ -37,6 +40,7 @@ struct PolicyJSON: Documented, Encodable {
         var policy = KindPolicy.default
         if let lease { policy.lease = lease.duration }
         policy.timeout = timeout?.duration
+        policy.softTimeout = softTimeout?.duration
         if let attempts { policy.attempts = attempts }
         if let retry { policy.retry = try retry.policy() }
         if let whenExhausted { policy.whenExhausted = whenExhausted }
@@ -123,6 +127,7 @@ struct KindCountsJSON: Documented, Encodable {
     var kind: KindName
     var ready: Int
     var scheduled: Int
+    var blocked: Int
     var running: Int
     var paused: Int
     var succeeded: Int
@@ -130,14 +135,17 @@ struct KindCountsJSON: Documented, Encodable {
     var ignored: Int
     var cancelled: Int
     var total: Int
+    var isPaused: Bool
     var oldestReadyAge: Seconds?
     var nextDue: Timestamp?
 
     static let docs = [
         "kind": "The kind.", "ready": "Ready and due.", "scheduled": "Ready with a later due time.",
-        "running": "Held by a worker.", "paused": "Paused, by an operator or its holder.",
+        "blocked": "Waiting for their parents.", "running": "Held by a worker.",
+        "paused": "Paused, by an operator or its holder.",
         "succeeded": "Ended well.", "exhausted": "Ended without success.",
         "ignored": "Set aside for good.", "cancelled": "Ended on request.", "total": "All of them.",
+        "isPaused": "Whether the kind is paused.",
         "oldestReadyAge": "How long the oldest due task has been waiting.",
         "nextDue": "When the next scheduled task is due.",
     ]
@@ -146,6 +154,7 @@ struct KindCountsJSON: Documented, Encodable {
         kind = counts.kind
         ready = counts.ready
         scheduled = counts.scheduled
+        blocked = counts.blocked
         running = counts.running
         paused = counts.paused
         succeeded = counts.succeeded
@@ -153,6 +162,7 @@ struct KindCountsJSON: Documented, Encodable {
         ignored = counts.ignored
         cancelled = counts.cancelled
         total = counts.total
+        isPaused = counts.isPaused
         oldestReadyAge = Seconds(counts.oldestReadyAge)
         nextDue = counts.nextDue
     }

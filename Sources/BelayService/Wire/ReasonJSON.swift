@@ -20,15 +20,21 @@ package struct ReasonJSON: Documented, Encodable {
     var worker: String?
     var until: Timestamp?
     var renewals: Int?
+    var parents: [ParentJSON]?
+    var needed: Int?
+    var unfinished: Int?
+    var of: TaskID?
+    var parent: ParentNameJSON?
 
     enum Word: String, Words, Encodable, CaseIterable {
         case notDue, retrying, kindPaused, behind, noWorker, imminent, running, leaseOver, asked, paused
-        case succeeded, exhausted, cancelled, ignored
+        case succeeded, exhausted, cancelled, ignored, awaiting, expires, expired, deduplicated, parentFailed
     }
 
     static let docs = [
         "reason": "The sort.", "text": "For people, one line.",
-        "at": "`notDue`: its due time. `asked` and the ends: when.", "delay": "`notDue`: how long from now.",
+        "at": "`notDue`: its due time. `expires`: when it is no longer started. `asked` and the ends: when.",
+        "delay": "`notDue`, `expires`: how long from now; below 0 when that has passed.",
         "attempt": "`retrying`: which attempt it waits for.",
         "attempts": "`retrying`: of at most so many. `exhausted`: how many there were.",
         "failure": "`retrying`, `exhausted`: its last error.",
@@ -41,6 +47,11 @@ package struct ReasonJSON: Documented, Encodable {
         "workers": "`imminent`: how many live workers take its kind.",
         "worker": "`running`, `leaseOver`, `paused` by its holder: who.", "until": "`running`: the end of the lease.",
         "renewals": "`running`: how often the lock was renewed.",
+        "parents": "`awaiting`: the first ten of its parents that have not ended.",
+        "needed": "`awaiting`: how many more ends it needs.",
+        "unfinished": "`awaiting`: how many of its parents have not ended.",
+        "of": "`deduplicated`: the task that has the same content.",
+        "parent": "`parentFailed`: the parent that was the last straw.",
     ]
 
     private init(_ reason: Word, _ text: String) { (self.reason, self.text) = (reason, text) }
@@ -66,6 +77,21 @@ package struct ReasonJSON: Documented, Encodable {
         case .imminent(let count):
             self.init(.imminent, text)
             workers = count
+        case .awaiting(let open, let count, let rest):
+            self.init(.awaiting, text)
+            (parents, needed, unfinished) = (open.map(ParentJSON.init), count, rest)
+        case .expires(let end, let time):
+            self.init(.expires, text)
+            (at, delay) = (end, Seconds(time))
+        case .expired(let end):
+            self.init(.expired, text)
+            at = end
+        case .deduplicated(let end, let other):
+            self.init(.deduplicated, text)
+            (at, of) = (end, other)
+        case .parentFailed(let end, let name):
+            self.init(.parentFailed, text)
+            (at, parent) = (end, ParentNameJSON(name))
         case .running(let name, let end, let count):
             self.init(.running, text)
             (worker, until, renewals) = (name, end, count)

@@ -27,6 +27,11 @@ struct TaskJSON: Documented, Encodable {
     var progressMessage: String?
     var cancelRequested: Timestamp?
     var cancelReason: String?
+    var cause: CauseJSON?
+    var expires: Timestamp?
+    var tags: [TaskTag]
+    var awaited: Int
+    var reuses: Int
     var payload: BodyJSON?
     var result: BodyJSON?
     var data: BodyJSON?
@@ -49,6 +54,11 @@ struct TaskJSON: Documented, Encodable {
         "deadline": "When the attempt ends however often the lock is renewed.",
         "progress": "How far its holder says it is, 0 to 1.", "progressMessage": "What its holder says about that.",
         "cancelRequested": "Since when it has been asked to stop.", "cancelReason": "Why it was cancelled.",
+        "cause": "Why it was cancelled before it began, other than by somebody's wish; absent in listings.",
+        "expires": "When it was no longer to be started; absent when that does not matter, and in listings.",
+        "tags": "Its tags; none in listings.",
+        "awaited": "How many of its parents it needs still, while it is blocked; 0 in listings.",
+        "reuses": "How often its success was used again by an enqueue; 0 in listings.",
         "payload": "What it works on; absent in listings.", "result": "What it made, or its response so far.",
         "data": "What its holders saved.",
         "lastFailure": "Its latest attempt that did not succeed; absent in listings.",
@@ -80,6 +90,11 @@ struct TaskJSON: Documented, Encodable {
         progressMessage = task.progressMessage
         cancelRequested = task.cancelRequested
         cancelReason = task.cancelReason
+        cause = task.cause.map(CauseJSON.init)
+        expires = task.expires
+        tags = task.tags
+        awaited = task.awaited
+        reuses = task.reuses
         payload = BodyJSON(task.payload)
         result = BodyJSON(task.result)
         data = BodyJSON(task.data)

@@ -23,6 +23,16 @@ package struct InMemoryState: Sendable {
     var beats: [String: StoredBeat] = [:]
     /// Workers that take a kind, by until when they count as alive.
     var takers: [KindName: ScoredSet<String>] = [:]
+    /// Finished hooks by name.
+    var hooks: [String: DefinedHook] = [:]
+    /// Registered segments of pipelines.
+    var segments: [TaskTag: StoredSegment] = [:]
+    /// How far consumers have read the events.
+    var cursors: [String: TrackerEvent.Position] = [:]
+    /// What is known of Celery's tasks and workers.
+    var fleet = StoredFleet()
+    /// Tags, those who wait for others, and contents.
+    var kin = Kinship()
     /// What happened.
     var events = EventLog()
     /// How many listen on each worker's wake channel.
@@ -48,7 +58,9 @@ package struct InMemoryState: Sendable {
         isHeld = now < holdUntil
         soonReady = [:]
         messages = []
+        kin.begin()
         let answer = try run(known)
+        settle()
         events.emit(at: now)
         wakeAll()
         guard let answer = answer as? V.Response else { throw .bug("\(V.self) answered a \(type(of: answer))") }
@@ -131,11 +143,13 @@ extension InMemoryState {
     /// The indexes of the ready tasks of a kind.
     func readyIndexes(_ kind: KindName) -> [ScoredSet<TaskID>] { names(of: "q", kind).map { index($0) } }
 
-    /// Puts a new task in its place.
+    /// Puts a new task in its place: ready or blocked, or ended before it began.
     mutating func create(_ task: StoredTask) {
+        let place = task.record.state.isTerminal ? now : task.record.due
         tasks[task.record.id] = task
-        indexes[task.index, default: ScoredSet()].insert(task.record.id, score: task.record.due.microseconds)
-        becameReady(task.record)
+        indexes[task.index, default: ScoredSet()].insert(task.record.id, score: place.microseconds)
+        moved(task, from: nil, to: task.index.letter, at: place)
+        if task.record.state == .ready { becameReady(task.record) }
     }
 
     /// Changes a task in its place.
@@ -148,13 +162,15 @@ extension InMemoryState {
     mutating func move(_ id: TaskID, to state: TaskState, at moment: Timestamp? = nil) {
         guard var task = tasks[id] else { return }
         let place = moment ?? now
-        indexes[task.index]?.remove(id)
+        let before = task.index
+        indexes[before]?.remove(id)
         task.record.state = state
         task.record.leaseExpires = state == .running ? place : state == .paused ? moment : nil
-        if state == .ready { task.record.due = place }
+        if state == .ready || state == .blocked { task.record.due = place }
         if state != .running { task.record.updated = now }
         indexes[task.index, default: ScoredSet()].insert(id, score: place.microseconds)
         tasks[id] = task
+        moved(task, from: before.letter, to: task.index.letter, at: state == .ready ? place : now)
         if state == .ready { becameReady(task.record) }
     }
 
@@ -163,6 +179,17 @@ extension InMemoryState {
         guard let task = tasks[id] else { return }
         indexes[task.index]?.insert(id, score: end.microseconds)
         change(id) { $0.record.leaseExpires = end }
+    }
+
+    /// Gives a task another priority; a ready one changes its line.
+    mutating func prioritise(_ task: StoredTask, _ priority: Int) {
+        let id = task.record.id
+        if task.record.state == .ready { indexes[task.index]?.remove(id) }
+        kinds[task.record.kind]?.use(priority)
+        change(id) { $0.record.priority = priority }
+        guard let changed = tasks[id], changed.record.state == .ready else { return }
+        indexes[changed.index, default: ScoredSet()].insert(id, score: changed.record.due.microseconds)
+        becameReady(changed.record)
     }
 
     /// Adds a line to a task's log, at this moment.
@@ -190,6 +217,7 @@ extension InMemoryState {
     mutating func delete(_ id: TaskID) {
         guard let task = tasks.removeValue(forKey: id) else { return }
         indexes[task.index]?.remove(id)
+        moved(task, from: task.index.letter, to: "-", at: now)
     }
 }
 

@@ -10,13 +10,13 @@ struct Walk {
 
     init(dispatcher: Dispatcher) { self.dispatcher = dispatcher }
 
-    private mutating func call(_ verb: String, _ request: String = "{}") async throws -> JSONValue {
+    mutating func call(_ verb: String, _ request: String = "{}") async throws -> JSONValue {
         called.insert(verb)
         return try await dispatcher.call(verb, request)
     }
 
     /// A call whose answer has words at paths.
-    private mutating func expect(
+    mutating func expect(
         _ verb: String,
         _ request: String,
         _ words: [String: JSONValue],
@@ -28,7 +28,7 @@ struct Walk {
         }
     }
 
-    private mutating func acquire(_ id: String, _ more: String = "") async throws -> String {
+    mutating func acquire(_ id: String, _ more: String = "") async throws -> String {
         let answer = try await call("acquire", "{\"task\":\"\(id)\"\(more)}")
         return try #require(answer.at("claim.handle"), "\(answer.text)").text
     }
@@ -212,6 +212,86 @@ struct Walk {
         #expect(names.suffix(5) == ["kind-paused", "kind-paused", "kind-resumed", "kind-resumed", "worker-online"])
         try await expect("events", #"{"from":"newest"}"#, ["events": [], "position": from])
         try await expect("events", #"{"from":"5-5/0"}"#, ["isLost": true])
+    }
+
+    mutating func hooks() async throws {
+        try await expect(
+            "defineHook",
+            #"""
+            {"name":"w","states":["exhausted"],"kinds":["k*","!k2"],"tags":["t"],"field":{"in":"payload","pointer":"/a","equals":1.50},
+            "webhook":{"url":"http://h/","secret":"hush","headers":{"X-A":"b"}}}
+            """#,
+            ["outcome": "defined"]
+        )
+        try await expect("defineHook", #"{"name":"a","kinds":["m"],"enqueue":{"kind":"k"}}"#, ["outcome": "defined"])
+        try await expect(
+            "defineHook",
+            #"{"name":"b","kinds":["m"],"field":{"in":"result"},"enqueue":{"kind":"k","payload":{"json":{"id":"{{id}}"}}}}"#,
+            ["outcome": "defined"]
+        )
+        let list = try await call("hooks")
+        #expect(!list.text.contains("hush"))
+        #expect(list.at("hooks")?.list.map { $0["name"] ?? .null } == ["a", "b", "w"])
+        #expect(list.at("hooks.0")?.names.sorted() == ["enqueue", "kinds", "name", "since"])
+        #expect(list.at("hooks.1.field.equals") == .null)
+        #expect(list.at("hooks.1.enqueue.payload") == #"{"id":"{{id}}"}"#)
+        #expect(list.at("hooks.2.field.equals") == .number("1.5"))
+        #expect(list.at("hooks.2.webhook.signed") == true)
+        #expect(list.at("hooks.2.kinds") == ["k*", "!k2"])
+        try await expect("removeHook", #"{"name":"a"}"#, ["outcome": "removed"])
+        try await expect("removeHook", #"{"name":"a"}"#, ["outcome": "notFound"])
+    }
+
+    mutating func foreign() async throws {
+        let base = #""timestamp":1767225600.5,"hostname":"celery@h""#
+        try await expect(
+            "ingest",
+            "{\"events\":[{\"type\":\"task-received\",\"uuid\":\"u\",\"name\":\"app.add\",\"args\":[1,2.50],\"clock\":3,\(base)},"
+                + "{\"type\":\"task-sent\",\"uuid\":\"v\",\"parent_id\":\"u\",\(base)},{\"type\":\"worker-online\",\"freq\":2,\(base)}]}",
+            ["applied": 3, "unchanged": 0, "evicted": 0]
+        )
+        try await expect("ingest", "{\"events\":[{\"type\":\"worker-online\",\"freq\":2,\(base)}]}", ["unchanged": 1])
+        await #expect {
+            try await dispatcher.call(
+                "ingest",
+                "{\"events\":[{\"type\":\"worker-online\",\(base)},{\"type\":\"task-sent\",\(base)}]}"
+            )
+        } throws: {
+            let problem = $0 as? Problem
+            return problem?.code == .invalidArgument && problem?.field == "events[1]"
+                && problem?.detail.contains("uuid") == true
+        }
+        try await expect(
+            "foreignTask",
+            #"{"uuid":"u"}"#,
+            [
+                "outcome": "found", "task.state": "RECEIVED", "task.active": true, "task.ready": false,
+                "task.name": "app.add",
+                "task.hostname": "celery@h", "task.clock": 3, "task.fields.args": "[1,2.5]", "task.children": ["v"],
+                "task.moments.received": "2026-01-01T00:00:00.500000Z",
+            ]
+        )
+        try await expect("foreignTask", #"{"uuid":"none"}"#, ["outcome": "notFound"])
+        let page = try await call("foreignTasks", #"{"limit":1}"#)
+        #expect(page.at("tasks.0.uuid") == "v")
+        let cursor = try #require(page.at("cursor")).text
+        try await expect("foreignTasks", "{\"cursor\":\(cursor)}", ["tasks.0.uuid": "u"])
+        try await expect("foreignTasks", #"{"state":"PENDING"}"#, ["tasks.0.uuid": "v"])
+        try await expect("foreignTasks", #"{"name":"app.add"}"#, ["tasks.0.uuid": "u"])
+        try await expect("foreignTasks", #"{"hostname":"celery@h"}"#, ["tasks.0.uuid": "u"])
+        await #expect(throws: Problem.self) { try await dispatcher.call("foreignTasks", #"{"state":"S","name":"n"}"#) }
+        try await expect(
+            "foreignCounts",
+            "{}",
+            ["tasks": 2, "states.PENDING": 1, "states.RECEIVED": 1, "events": 3, "received": 1]
+        )
+        try await expect(
+            "foreignWorkers",
+            "{}",
+            ["workers.0.hostname": "celery@h", "workers.0.interval": 2, "workers.0.drifting": false]
+        )
+        try await expect("clearForeign", "{}", ["tasks": 0])
+        try await expect("clearForeign", #"{"finishedOnly":false}"#, ["tasks": 2])
     }
 
     mutating func sweepsAndClock(namespace: String) async throws {

@@ -14,7 +14,8 @@ struct ClaimTasks: AsyncParsableCommand {
             must be renewed before its lease is over, and ends with complete, fail,
             release or snooze.
 
-            Nothing due, locked, paused or not due: exit 75. Ended: exit 1.
+            Nothing due, locked, paused, waiting for parents or not due: exit 75. Ended:
+            exit 1.
 
             EXAMPLES
               eval "$(belay claim import --lease 10m --export)" || exit
@@ -57,7 +58,7 @@ struct ClaimTasks: AsyncParsableCommand {
     @Flag(help: "Of one task: although somebody holds it, who is refused from then on.")
     var steal = false
 
-    @Flag(help: "Of one task: although it is exhausted, cancelled or ignored.")
+    @Flag(help: "Of one task: although it is exhausted, cancelled or ignored, or waits for its parents.")
     var force = false
 
     @Flag(help: "Of one task: begin anew although it has ended, well or not.")
@@ -166,6 +167,11 @@ extension Failure {
             self.init(.tryAgain, "\(name) is not due before \(due); try again then, or give --ignore-due")
         case .paused:
             self.init(.tryAgain, "\(name) is paused; 'belay resume' lets it run")
+        case .blocked:
+            self.init(
+                .tryAgain,
+                "\(name) waits for its parents; 'belay explain' tells which, --force goes on without them"
+            )
         case .ended(let state):
             let way = state == .succeeded ? "--restart begins anew" : "--force goes on, --restart begins anew"
             self.init(.failed, "\(name) has ended: \(state); \(way)")

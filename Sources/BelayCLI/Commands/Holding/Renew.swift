@@ -35,10 +35,14 @@ struct RenewLock: AsyncParsableCommand {
                 session.output.json(OutcomeView(id: id, outcome: "ending", at: end))
             case .cancelRequested:
                 session.output.tell(id, "cancelRequested")
-                throw Failure(
-                    .failed,
-                    "\(Escaping.name(id)) was cancelled; its lock holds on. Stop, then 'belay fail --cancelled'"
-                )
+                throw Failure.cancelled(id)
+            case .terminateRequested(let signal):
+                if session.output.isJSON {
+                    session.output.json(OutcomeView(id: id, outcome: "terminateRequested", signal: signal))
+                } else {
+                    session.output.tell(id, "terminateRequested with signal \(signal)")
+                }
+                throw Failure.cancelled(id)
             case .stale: try session.tell(WriteOutcome.stale, of: id)
             case .gone: try session.tell(WriteOutcome.gone, of: id)
             }
@@ -48,5 +52,12 @@ struct RenewLock: AsyncParsableCommand {
     private static func lease(of id: TaskID, _ tracker: Tracker) async throws -> Duration {
         guard let kind = try await tracker.get(id)?.kind else { throw Failure.noTask([id]) }
         return try await tracker.kinds().first { $0.name == kind }?.policy.lease ?? KindPolicy.default.lease
+    }
+}
+
+extension Failure {
+    /// The task of a lock was cancelled.
+    fileprivate static func cancelled(_ id: TaskID) -> Failure {
+        Failure(.failed, "\(Escaping.name(id)) was cancelled; its lock holds on. Stop, then 'belay fail --cancelled'")
     }
 }

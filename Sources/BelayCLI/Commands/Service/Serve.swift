@@ -42,6 +42,9 @@ struct Serve: AsyncParsableCommand {
     @Flag(help: "No reaper inside; another one must run.")
     var noReap = false
 
+    @Flag(help: "Run the trackers' finished hooks inside, and send their webhooks.")
+    var hooks = false
+
     @OptionGroup var service: ServiceOptions
     @OptionGroup var global: GlobalOptions
 
@@ -70,6 +73,7 @@ struct Serve: AsyncParsableCommand {
                 let tracker = try dispatcher.trackers.tracker(namespace)
                 try await tracker.open()
                 if !noReap { services.append(try Reaper(tracker)) }
+                if hooks { services += [try HookRunner(tracker), try WebhookWorker(tracker)] as [any Service] }
             }
             if service.manualClock { logger.warning("for testing only: clocks stand still until they are moved") }
             do { try await Session.serve(services, logger: logger) } catch {

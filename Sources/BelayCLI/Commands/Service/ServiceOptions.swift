@@ -56,7 +56,7 @@ extension Failure {
                 .invalidArgument:
                 .usage
             case .requestTooLarge, .tooLarge, .payload: .badData
-            case .unknownNamespace, .notFound, .unknownKind: .notFound
+            case .unknownNamespace, .notFound, .unknownKind, .unknownParent: .notFound
             case .unavailable, .timedOut, .server, .unsuitableServer, .notReady, .tooManyStreams, .closed: .unavailable
             case .internalError, .protocolViolation: .bug
             case .full: .cannotCreate
