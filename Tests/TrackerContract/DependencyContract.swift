@@ -151,6 +151,36 @@ struct DependencyContract {
         }
     }
 
+    @Test("a cycle through a tag is refused, and nothing of the call is created", arguments: TestedBackend.allCases)
+    func cycle(backend: TestedBackend) async throws {
+        try await backend.run { tracker, _ in
+            // wait stands for the tag g, and its own tag h for it.
+            let before = [new("first", tags: ["g"]), new("wait", tags: ["h"], after: .after(tag: "g"))]
+            #expect(try await tracker.enqueue(before) == [.created("first"), .created("wait")])
+            let cycles = [
+                [new("a", tags: ["g"], after: .after("wait"))],
+                [new("a", tags: ["g"], after: .after(tag: "h"))],
+                [
+                    new("b", after: .after("wait")),
+                    new("a", tags: ["x", "g"], after: .after("first", "b", quorum: .any)),
+                ],
+                [new("c", tags: ["q"]), new("b", after: .after(tag: "q")), new("a", tags: ["q"], after: .after("b"))],
+                [
+                    new("c", tags: ["q"]), new("b", tags: ["r"], after: .after(tag: "q")),
+                    new("a", tags: ["q"], after: .after(tag: "r")),
+                ],
+            ]
+            for tasks in cycles { #expect(await code { try await tracker.enqueue(tasks) } == .invalidArgument) }
+            #expect(try await tracker.get(["a", "b", "c"]) == [nil, nil, nil])
+            let fine = [new("a", tags: ["g"], after: .after("first")), new("b", tags: ["x"], after: .after("wait"))]
+            #expect(try await tracker.enqueue(fine) == [.created("a"), .created("b")])
+            try await tracker.end("first", as: .succeeded)
+            try await tracker.end("a", as: .succeeded)
+            try await tracker.end("wait", as: .succeeded)
+            #expect(try await tracker.get("b")?.state == .ready)
+        }
+    }
+
     @Test("what cannot be waited for is refused with what is allowed", arguments: TestedBackend.allCases)
     func validation(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in

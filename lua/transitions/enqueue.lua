@@ -15,11 +15,13 @@
 --         not created because so many of their kind wait already [index id ...]: tasks of the same content as that one
 --         [indexes of tasks whose success is used again]
 --         | UNKNOWN_KIND now kind | TOO_LARGE now index limit | FULL now limit | UNKNOWN_PARENT now index parent
+--         | CYCLE now index parent: its parents, theirs and so on wait for a tag of its own
 -- EMITS   per kind: enqueued, blocked (waits for parents), parent-failed, deduplicated (detail: of which), reused
 -- COST    O(log n) a task, tag and parent, at most 500 tasks
 -- WHY     a repeated request finds its own tasks: a generated id is its own proof, a caller's id keeps the nonce (field o).
 --         A task that exists is told of before the limit is, because it takes no room. A parent stands before its children
---         in the call, so there are no cycles; one that is refused as a duplicate of content is waited for in its stead
+--         in the call, so a cycle can only lead through a tag, and is looked for there; one that is refused as a duplicate of
+--         content is waited for in its stead
 -- @include clock
 -- @include body
 -- @include groups
@@ -49,6 +51,42 @@ if unknown > 0 and kindCountWith(head, unknown) > 1000 then return {'FULL', at, 
 local taskCount = #KEYS - 2
 local existing = redis.call('EXISTS', unpack(KEYS, 3))
 local taken, twins, seen, again, refused, wishes, tagged, reused = {}, {}, {}, {}, {}, {}, {}, {}
+local awaited, parentsOf, members = {}, {}, {}
+
+-- The tag of its own that a task's parents, theirs and so on wait for, if there is one: then none of them could ever begin. It is
+-- looked for when somebody waits for a tag of the task, within 1,000 parents.
+local function cycleOf(w)
+  local own, isAwaited = {}, false
+  for j = 1, #w.tags do
+    local tag = 'g:' .. w.tags[j]
+    own[tag] = true
+    isAwaited = isAwaited or awaited[tag] or redis.call('EXISTS', P .. 'f:' .. tag) == 1
+  end
+  if not isAwaited then return nil end
+  local line, met, i = {unpack(w.parents)}, {}, 1
+  while i <= #line and i <= 1000 do
+    local parent = line[i]
+    local tag, more = string.match(parent, '^g:(.*)$'), nil
+    if own[parent] then return parent end
+    if tag then
+      more = redis.call('ZRANGE', P .. 'm:j:' .. tag, 0, 99)
+      for j = 1, #more do more[j] = 't:' .. more[j] end
+      for _, id in ipairs(members[parent] or {}) do more[#more + 1] = id end
+    else
+      more = parentsOf[parent]
+      if not more and redis.call('HGET', P .. parent, 's') == 'j' then
+        more = redis.call('LRANGE', P .. 'g:' .. string.sub(parent, 3), 0, -1)
+      end
+    end
+    for j = 1, #(more or {}) do
+      if not met[more[j]] then
+        met[more[j]] = true
+        line[#line + 1] = more[j]
+      end
+    end
+    i = i + 1
+  end
+end
 
 -- The options of a task whose count is "N:M", from place a on; answers N, M and a refusal.
 local function readWishes(i, a, isThere)
@@ -69,7 +107,19 @@ local function readWishes(i, a, isThere)
     else isKnown = seen[P .. w.parents[j]] and P .. w.parents[j] ~= KEYS[2 + i] or redis.call('EXISTS', P .. w.parents[j]) == 1 end
     if not isKnown then return extra, more, {'UNKNOWN_PARENT', at, i, w.parents[j]} end
   end
-  for j = 1, #w.tags do tagged[w.tags[j]] = true end
+  local id = string.sub(KEYS[2 + i], #P + 1)
+  if #w.parents > 0 and not isThere then
+    local tag = cycleOf(w)
+    if tag then return extra, more, {'CYCLE', at, i, tag} end
+    parentsOf[id] = w.parents
+    for j = 1, #w.parents do awaited[w.parents[j]] = true end
+  end
+  for j = 1, #w.tags do
+    local tag = 'g:' .. w.tags[j]
+    tagged[w.tags[j]] = true
+    members[tag] = members[tag] or {}
+    table.insert(members[tag], id)
+  end
   return tonumber(extra), tonumber(more)
 end
 

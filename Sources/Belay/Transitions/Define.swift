@@ -46,6 +46,15 @@ extension TrackerError {
         TrackerError(.full, "the tracker has \(Limits.kinds) kinds, which is the limit; use another namespace")
     }
 
+    package static func cycle(through tag: String, of id: TaskID) -> TrackerError {
+        .invalid(
+            "tag of task \(id)",
+            tag,
+            allowed:
+                "tags that none of its parents waits for, theirs included; with this one none of them could ever begin"
+        )
+    }
+
     package static func unknownParent(_ parent: String, of id: TaskID) -> TrackerError {
         TrackerError(
             .unknownParent,

@@ -229,6 +229,9 @@ package struct Enqueue: Verb {
             }
             for place in try reply.list(5) { response.reused.insert(try reply.place(place, of: items.count)) }
             return response
+        case "CYCLE":
+            let item = items[try reply.place(reply.element(2), of: items.count)]
+            throw .cycle(through: try reply.string(3), of: item.id)
         case "UNKNOWN_PARENT":
             let item = items[try reply.place(reply.element(2), of: items.count)]
             throw .unknownParent(try reply.string(3), of: item.id)

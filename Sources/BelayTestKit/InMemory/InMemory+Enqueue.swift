@@ -36,6 +36,7 @@ extension Enqueue: InMemoryVerb {
     /// Checks all items before anything is created: their sizes, and that their parents exist or stand before them.
     private func check(in state: InMemoryState) throws(TrackerError) {
         var (seen, tagged): (Set<TaskID>, Set<TaskTag>) = ([], [])
+        var search = CycleSearch()
         for item in items {
             try Self.check(item.payload, limit: state.payloadLimit, what: "payload of task “\(item.id)”")
             let isThere = seen.contains(item.id) || state.tasks[item.id] != nil
@@ -46,6 +47,12 @@ extension Enqueue: InMemoryVerb {
                     case .tag(let tag): tagged.contains(tag) || state.kin.holds(tag, "qrhpjsxcn")
                     }
                 guard isKnown else { throw .unknownParent(parent.description, of: item.id) }
+            }
+            if let wishes = item.wishes {
+                if !isThere, let tag = search.cycle(of: wishes, in: state) {
+                    throw .cycle(through: "g:\(tag)", of: item.id)
+                }
+                search.add(item.id, wishes, isNew: !isThere)
             }
             tagged.formUnion(item.wishes?.tags ?? [])
             seen.insert(item.id)
