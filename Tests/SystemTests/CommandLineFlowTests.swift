@@ -24,7 +24,7 @@ import Testing
             )
         }
         let sum = ["enqueue", "--kind", "k", "--id", "sum", "--tag", "import"]
-        try await belay.run(sum + ["--after", "a", "--after", "b", "--when", "succeeded"]) { _ in }
+        _ = try await belay.run(sum + ["--after", "a", "--after", "b", "--when", "succeeded"]) { _ in }
         #expect(
             try await belay("enqueue", "--kind", "k", "--id", "report", "--after-tag", "import").out == "report\n"
         )
