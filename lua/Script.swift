@@ -1,7 +1,8 @@
-/// One Lua script of Belay's protocol, with the shared pieces that it names put in front of it.
+/// One Lua script of Belay's protocol, with the shared pieces that it names put in their places.
 ///
 /// The files beside this one are the protocol: any language may run them (see `README.md` here). A script names what it
-/// shares with others in comment lines `-- @include name`; each piece stands in `shared/name.lua` and is put in once.
+/// shares with others in comment lines `-- @include name`; each piece stands in `shared/name.lua` and is put where that line
+/// is. What a script needs rarely is named inside the branch that needs it, and costs nothing when it is not taken.
 public struct Script: Sendable {
     /// The verb, as the file is named.
     public let name: String
@@ -10,14 +11,20 @@ public struct Script: Sendable {
 
     private init(_ name: String, _ bytes: [UInt8]) {
         self.name = name
-        let body = String(decoding: bytes, as: UTF8.self)
-        var pieces = ""
-        for line in body.split(separator: "\n") where line.hasPrefix("-- @include ") {
-            let piece = String(line.dropFirst("-- @include ".count))
-            guard let text = Self.shared[piece] else { preconditionFailure("\(name).lua includes no piece \(piece)") }
-            pieces += Self.withoutComments(text)
+        var text = "-- belay 1 \(name)\n"
+        for line in String(decoding: bytes, as: UTF8.self).split(separator: "\n") {
+            let words = line.drop { $0 == " " }
+            if words.hasPrefix("-- @include ") {
+                let piece = String(words.dropFirst("-- @include ".count))
+                guard let lines = Self.shared[piece] else {
+                    preconditionFailure("\(name).lua includes no piece \(piece)")
+                }
+                text += lines
+            } else if !words.hasPrefix("--") {
+                text += line + "\n"
+            }
         }
-        source = "-- belay 1 \(name)\n" + pieces + Self.withoutComments(body)
+        source = text
     }
 
     /// Comment lines are for readers of the files; the server need not keep them.
@@ -46,7 +53,7 @@ public struct Script: Sendable {
         "start": PackageResources.start_lua,
         "targets": PackageResources.targets_lua,
         "wake": PackageResources.wake_lua,
-    ].mapValues { String(decoding: $0, as: UTF8.self) }
+    ].mapValues { withoutComments(String(decoding: $0, as: UTF8.self)) }
 
     // Transitions.
     /// `acquire.lua`

@@ -89,8 +89,8 @@ struct LuaFilesTests {
         let pieces = Set(try Package.files("lua/shared", ".lua"))
         var used: Set<String> = []
         for file in LuaFile.all {
-            let names = try Package.text(file.path).split(separator: "\n").filter { $0.hasPrefix("-- @include ") }
-                .map { String($0.dropFirst("-- @include ".count)) }
+            let names = try Package.text(file.path).split(separator: "\n").map { $0.drop { $0 == " " } }
+                .filter { $0.hasPrefix("-- @include ") }.map { String($0.dropFirst("-- @include ".count)) }
             #expect(Set(names).count == names.count, "\(file) includes a piece twice")
             #expect(pieces.isSuperset(of: names), "\(file) includes \(Set(names).subtracting(pieces))")
             used.formUnion(names)

@@ -20,6 +20,7 @@ for i = 1, #r, 2 do task[r[i]] = r[i + 1] end
 local kind = task.k or ''
 local refusal, head = begin({'k:' .. kind, 'q:' .. kind})
 if refusal then return refusal end
+needKin()
 if not task.s then return {'GONE', at} end
 local reply = {}
 local function tell(name, value)

@@ -12,6 +12,7 @@
 -- @include kin
 local refusal = begin({})
 if refusal then return refusal end
+needKin()
 local id, limit, skip = string.sub(KEYS[3], #P + 3), tonumber(ARGV[1]), tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[3]) == 0 then return {'GONE', at} end
 local list, reply = P .. 'g:' .. id, {}

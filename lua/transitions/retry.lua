@@ -25,6 +25,7 @@
 -- @include wake
 local refusal = begin({})
 if refusal then return refusal end
+needKin()
 local keys, more = targets(ARGV[6], ARGV[7], tonumber(ARGV[8]))
 local kinds, records = {}, {}
 for i = 1, #keys do
