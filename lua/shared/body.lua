@@ -1,21 +1,26 @@
 -- body: where payloads and results lie. A hash stays compact while every value is at most 64 bytes, so up to 256 bytes
 -- lie in the record as fields name, name1, name2, name3; more lies in a string key of its own and the record's field
 -- upper-case(name) holds the length. An empty body is stored as nothing.
-local function putBody(record, key, name, bytes)
+-- putBody(record, n, name, bytes, prefix, id) writes behind the n elements of record and answers how many there are then;
+-- the key of its own is prefix .. id.
+local function putBody(record, n, name, bytes, prefix, id)
   local length = #bytes
-  local n = #record
-  if length == 0 then return end
+  if length == 0 then return n end
   if length > 256 then
-    redis.call('SET', key, bytes)
+    redis.call('SET', prefix .. id, bytes)
     record[n + 1], record[n + 2] = string.upper(name), length
+    return n + 2
   elseif length <= 64 then
     record[n + 1], record[n + 2] = name, bytes
-  else
-    record[n + 1], record[n + 2] = name, string.sub(bytes, 1, 64)
-    record[n + 3], record[n + 4] = name .. '1', string.sub(bytes, 65, 128)
-    if length > 128 then record[n + 5], record[n + 6] = name .. '2', string.sub(bytes, 129, 192) end
-    if length > 192 then record[n + 7], record[n + 8] = name .. '3', string.sub(bytes, 193) end
+    return n + 2
   end
+  record[n + 1], record[n + 2] = name, string.sub(bytes, 1, 64)
+  record[n + 3], record[n + 4] = name .. '1', string.sub(bytes, 65, 128)
+  if length <= 128 then return n + 4 end
+  record[n + 5], record[n + 6] = name .. '2', string.sub(bytes, 129, 192)
+  if length <= 192 then return n + 6 end
+  record[n + 7], record[n + 8] = name .. '3', string.sub(bytes, 193)
+  return n + 8
 end
 
 -- Takes a body away before another is put in its place.

@@ -4,7 +4,7 @@
 --   now   effective time, us since 1970: max(TIME, last time stored), so that it never runs backwards
 --   at    the same as text: a number that is handed to redis.call is printed anew each time, which costs more than the text
 --   held  true while expired leases must not be taken back, because the clock was seen to jump forwards
--- readClock() answers the manual time, or the server's.
+-- readClock() answers the manual time, or the server's, as text.
 -- tick() is the write that belongs to it: it stores the time once a second. It begins with a removal that finds nothing,
 -- because after a removal a script may write although the server is at maxmemory.
 -- kindCountWith(head, more) is how many kinds there will be: the header has six fields, one more once the clock jumped, one
@@ -19,9 +19,9 @@ end
 
 local function readClock()
   local manual = ARGV[#ARGV]
-  if manual ~= '' then return tonumber(manual) end
+  if manual ~= '' then return manual end
   local t = redis.call('TIME')
-  return t[1] * 1000000 + t[2]
+  return t[1] .. string.sub('000000', #t[2] + 1) .. t[2]
 end
 
 local function begin(fields)
@@ -31,11 +31,10 @@ local function begin(fields)
     return {'SCHEMA', head[1]}
   end
   if (ARGV[#ARGV] ~= '') ~= (head[2] == 'manual') then return {'CLOCK', head[2]} end
-  now = readClock()
-  last = tonumber(head[3] or '0')
-  if now < last then now = last end
-  at = int(now)
-  held = now < tonumber(head[4] or '0')
+  at = readClock()
+  now, last = tonumber(at), tonumber(head[3] or '0')
+  if now < last then now, at = last, int(last) end
+  held = head[4] and now < tonumber(head[4])
   return nil, head
 end
 

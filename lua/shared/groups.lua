@@ -2,13 +2,13 @@
 -- add(group, key, score, member) collects; addAll and removeAll write. At most 500 members a script, far below unpack's 8,000.
 local function add(group, key, score, member)
   local list = group[key]
-  if not list then
-    list = {}
-    group[key] = list
+  if list then
+    local n = #list
+    list[n + 1], list[n + 2] = score, member
+  else
+    group[key] = {score, member}
     group[#group + 1] = key
   end
-  list[#list + 1] = score
-  list[#list + 1] = member
 end
 
 local function addAll(group)
@@ -17,12 +17,12 @@ end
 
 local function drop(group, key, member)
   local list = group[key]
-  if not list then
-    list = {}
-    group[key] = list
+  if list then
+    list[#list + 1] = member
+  else
+    group[key] = {member}
     group[#group + 1] = key
   end
-  list[#list + 1] = member
 end
 
 local function removeAll(group)

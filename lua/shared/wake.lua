@@ -5,7 +5,7 @@
 local function wake(kind, count)
   local passed = 0
   while count > 0 and passed < 8 do
-    local idle = redis.call('ZPOPMIN', P .. 'i:' .. kind, count)
+    local idle = redis.call('ZPOPMIN', P .. 'i:' .. kind, count == 1 and '1' or count)
     if #idle == 0 then return end
     for i = 1, #idle, 2 do
       local heard = redis.pcall('PUBLISH', P .. 'wake:' .. idle[i], 'ready')
@@ -16,5 +16,6 @@ local function wake(kind, count)
 end
 
 local function wakeAll(counts)
+  if not counts then return end
   for kind, count in pairs(counts) do wake(kind, count) end
 end

@@ -3,7 +3,7 @@
 -- ARGV    1 token  2 worker  3 lease, us ("" = the kind's own)  4 flags: d = although not due, l = although locked (the holder
 --         is superseded), f = although exhausted, cancelled or ignored, r = begin anew although ended (fresh attempts, history
 --         kept)  5 token of the lock that the caller holds and wants to renew as a new lock, or ""  6 manual time, us, or ""
--- RETURNS OK now [claim, as in claim] | GONE now | LOCKED now expires worker | NOT_DUE now due | PAUSED now
+-- RETURNS OK now id kind numbers payload rest, as in claim | GONE now | LOCKED now expires worker | NOT_DUE now due | PAUSED now
 --         | ENDED now state | BLOCKED now: it waits for others
 -- EMITS   claimed (detail: fence); reaped when the lease before it had run out; superseded when it was taken over
 -- COST    O(log n)
@@ -31,10 +31,13 @@ if not state then return {'GONE', at} end
 local body, trace = joinBody(r[4], r[5], r[6], r[7], r[8], P .. 'b:' .. id), joinTrace(key, r[14])
 local data, dataType = joinData(key, id, r[22], r[23])
 local function answer(n, fence, expires, begun, deadline)
-  local lock, soft = {id, kind, n, fence, int(expires), begun, body, r[9], r[10] or r[9], r[11] or '0', r[12] or '0',
-    r[13] or '', trace, data, dataType}, softDeadline(head[5], begun)
-  if deadline or soft ~= '' then lock[16], lock[17] = deadline or '', soft end
-  return {'OK', at, lock}
+  local soft, rest = softDeadline(head[5], begun), ''
+  if r[13] or trace ~= '' or data ~= '' or dataType ~= '' or deadline or soft ~= '' then
+    rest = {r[13] or '', trace, data, dataType, deadline or '', soft}
+  end
+  local numbers = int(n) .. ' ' .. fence .. ' ' .. int(expires) .. ' ' .. begun .. ' ' .. r[9] .. ' ' .. (r[10] or r[9]) .. ' '
+    .. (r[11] or '0') .. ' ' .. (r[12] or '0')
+  return {'OK', at, id, kind, numbers, body, rest}
 end
 local function allows(flag) return string.find(flags, flag, 1, true) end
 

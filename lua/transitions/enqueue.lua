@@ -2,8 +2,9 @@
 -- KEYS    1 header  2 events  3.. record of each task
 -- ARGV    1 request nonce ("" when the ids were generated for this request)  2 actor  3 message for the tasks' logs, or ""
 --         4 number of kinds K  5.. K pairs: kind, policy to define it with if it is unknown ("" = refuse)
---         then for each task: kind index (1-K), due ("" = now, "+us" = after, "@us" = at), priority (0-9, 9 first), payload,
---         number N of further record fields, or N:M with M options; the fields as field, value ...; the options as name, value:
+--         then for each task: "kind priority fields options due" in one text (kind 1-K; priority 0-9, 9 first; N further record
+--         fields; M options; due "" = now, "+us" = after, "@us" = at), payload, the fields as field, value ..., the options as
+--         name, value ...:
 --           tag <tag>                                  at most 8
 --           after t:<id> | after g:<tag>               a parent: a task, or all tasks of a tag; at most 100
 --           rule <condition e|s|f|p><number>           what it needs of its parents, see shared/kin.lua; beside after
@@ -11,9 +12,9 @@
 --           unique <hash> <state letters> <window us> <refuse|record>   not when a task of the kind has the same hash
 --           reuse 1                                    a task of this id that succeeded is used again, and says so
 --         last: manual time, us, or ""
--- RETURNS OK now [indexes (1..) of tasks whose id exists already, made by another request] [index limit ...]: tasks that were
---         not created because so many of their kind wait already [index id ...]: tasks of the same content as that one
---         [indexes of tasks whose success is used again]
+-- RETURNS OK now, and unless all were created: [indexes (1..) of tasks whose id exists already, made by another request]
+--         [index limit ...]: tasks that were not created because so many of their kind wait already [index id ...]: tasks of the
+--         same content as that one [indexes of tasks whose success is used again]
 --         | UNKNOWN_KIND now kind | TOO_LARGE now index limit | FULL now limit | UNKNOWN_PARENT now index parent
 --         | CYCLE now index parent: its parents, theirs and so on wait for a tag of its own
 -- EMITS   per kind: enqueued, blocked (waits for parents), parent-failed, deduplicated (detail: of which), reused
@@ -26,12 +27,10 @@
 -- @include body
 -- @include groups
 -- @include events
--- @include kin
--- @include lines
 -- @include wake
 local nonce, actor, message, kindCount = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local kinds, fields = {}, {'payload'}
-for i = 1, kindCount do
+local kinds, fields = {ARGV[5]}, {'payload', 'k:' .. ARGV[5], 'q:' .. ARGV[5]}
+for i = 2, kindCount do
   local kind = ARGV[3 + 2 * i]
   kinds[i] = kind
   fields[2 * i], fields[2 * i + 1] = 'k:' .. kind, 'q:' .. kind
@@ -50,8 +49,127 @@ if unknown > 0 and kindCountWith(head, unknown) > 1000 then return {'FULL', at, 
 
 local taskCount = #KEYS - 2
 local existing = redis.call('EXISTS', unpack(KEYS, 3))
+local firstTask = 5 + 2 * kindCount
+
+-- What the text before a payload says. Most tasks of a call say the same, so it is read once for all in a row that do.
+local form, k, priority, extra, more, due, dueText
+local function readForm(text)
+  if text == form then return end
+  form = text
+  k, priority, extra, more, dueText = string.match(text, '^(%d+) (%d) (%d+) (%d+) (.*)$')
+  k, extra, more = tonumber(k), tonumber(extra), tonumber(more)
+  if dueText == '' then
+    due, dueText = now, at
+  else
+    due = tonumber(string.sub(dueText, 2)) + (string.sub(dueText, 1, 1) == '+' and now or 0)
+    dueText = int(due)
+  end
+end
+
+-- Adds what is not the same for all tasks to a record that has kind, state and time; answers how many elements it has then, and the
+-- letters of L.
+local function describe(record, a)
+  local n, links = 6, ''
+  if dueText ~= at then record[n + 1], record[n + 2], n = 'd', dueText, n + 2 end
+  if priority ~= '5' then record[n + 1], record[n + 2], n = 'q', priority, n + 2 end
+  if nonce ~= '' then record[n + 1], record[n + 2], n = 'o', nonce, n + 2 end
+  for j = a + 2, a + 1 + 2 * extra, 2 do
+    if ARGV[j] == 'ct' or ARGV[j] == 'tr' then links = 'y' end
+    record[n + 1], record[n + 2], n = ARGV[j], ARGV[j + 1], n + 2
+  end
+  return n, links
+end
+
+-- Whether no task of the call asks for more than to be run: then there is nothing to look up and nothing to compare.
+local isPlain = existing == 0 and message == ''
+local a = firstTask
+for i = 1, taskCount do
+  readForm(ARGV[a])
+  if #ARGV[a + 1] > payloadLimit then return {'TOO_LARGE', at, i, int(payloadLimit)} end
+  if more > 0 then isPlain = false end
+  a = a + 2 + 2 * (extra + more)
+end
+
+-- Room for waiting tasks, by kind; nil when their number is not limited.
+local priorities, ready, soon, room, limits = {}, {}, {}, nil, nil
+for i = 1, kindCount do
+  local policy = head[4 + 2 * i] or ARGV[4 + 2 * i]
+  -- A pattern is dear: most policies end so, which means no limit.
+  local limit = string.sub(policy, -4) == ' 0 x' and 0 or tonumber(string.match(policy, ' (%d+) %a ?%d*$') or 0)
+  if limit > 0 then
+    isPlain = false
+    room, limits = room or {}, limits or {}
+    limits[i], room[i] = limit, limit
+    for digit in string.gmatch(head[5 + 2 * i] or '', '%d') do
+      room[i] = room[i] - redis.call('ZCARD', P .. 'q:' .. digit .. ':' .. kinds[i])
+    end
+  end
+end
+
+if isPlain and nonce ~= '' then
+  local seen = {}
+  for i = 3, #KEYS do
+    if seen[KEYS[i]] then isPlain = false end
+    seen[KEYS[i]] = true
+  end
+end
+
+-- Notes a priority that a kind has not had yet, for its field q:<kind>.
+local function usePriority()
+  local used = priorities[k] or head[5 + 2 * k] or ''
+  if not string.find(used, priority, 1, true) then priorities[k] = used .. priority end
+end
+
+local function finish(settled, twins, full, repeated, reused)
+  for i = 1, kindCount do
+    if not head[4 + 2 * i] then
+      redis.call('HSET', meta, 'k:' .. kinds[i], ARGV[4 + 2 * i], 'q:' .. kinds[i], priorities[i] or '5')
+    elseif priorities[i] then
+      redis.call('HSET', meta, 'q:' .. kinds[i], priorities[i])
+    end
+  end
+  addAll(ready)
+  local woken = settled and settled()
+  tick()
+  emit()
+  wakeAll(soon)
+  wakeAll(woken)
+  if not twins or #twins + #full + #repeated + #reused == 0 then return {'OK', at} end
+  return {'OK', at, twins, full, repeated, reused}
+end
+
+if isPlain then
+  -- A table that grows is dear: it has places for a usual task, and serves them all.
+  local record = {'k', '', 's', 'q', 'c', at, '', '', '', '', '', '', '', ''}
+  local last, kind, queue, id
+  a = firstTask
+  for i = 3, #KEYS do
+    if ARGV[a] ~= last then
+      last = ARGV[a]
+      readForm(last)
+      usePriority()
+      kind = kinds[k]
+      record[2] = kind
+      queue = P .. 'q:' .. priority .. ':' .. kind
+    end
+    local n, links = describe(record, a)
+    id = string.sub(KEYS[i], #P + 3)
+    n = putBody(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
+    if links ~= '' then record[n + 1], record[n + 2], n = 'L', links, n + 2 end
+    redis.call('HSET', KEYS[i], unpack(record, 1, n))
+    add(ready, queue, dueText, id)
+    note('enqueued', kind, id)
+    if due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
+    a = a + 2 + 2 * extra
+  end
+  return finish()
+end
+
+-- @include kin
+-- @include lines
 local taken, twins, seen, again, refused, wishes, tagged, reused = {}, {}, {}, {}, {}, {}, {}, {}
 local awaited, parentsOf, members = {}, {}, {}
+needKin()
 
 -- The tag of its own that a task's parents, theirs and so on wait for, if there is one: then none of them could ever begin. It is
 -- looked for when somebody waits for a tag of the task, within 1,000 parents.
@@ -88,11 +206,10 @@ local function cycleOf(w)
   end
 end
 
--- The options of a task whose count is "N:M", from place a on; answers N, M and a refusal.
+-- The options of a task that has some, whose texts begin at place a; answers a refusal.
 local function readWishes(i, a, isThere)
-  local extra, more = string.match(ARGV[a + 4], '^(%d+):(%d+)$')
   local w = {tags = {}, parents = {}}
-  local from = a + 5 + 2 * extra
+  local from = a + 2 + 2 * extra
   for j = from, from + 2 * more - 2, 2 do
     local name, value = ARGV[j], ARGV[j + 1]
     if name == 'tag' then w.tags[#w.tags + 1] = value
@@ -105,12 +222,12 @@ local function readWishes(i, a, isThere)
     local isKnown
     if tag then isKnown = tagged[tag] or holds(tag, 'qrhpjsxcn')
     else isKnown = seen[P .. w.parents[j]] and P .. w.parents[j] ~= KEYS[2 + i] or redis.call('EXISTS', P .. w.parents[j]) == 1 end
-    if not isKnown then return extra, more, {'UNKNOWN_PARENT', at, i, w.parents[j]} end
+    if not isKnown then return {'UNKNOWN_PARENT', at, i, w.parents[j]} end
   end
   local id = string.sub(KEYS[2 + i], #P + 1)
   if #w.parents > 0 and not isThere then
     local tag = cycleOf(w)
-    if tag then return extra, more, {'CYCLE', at, i, tag} end
+    if tag then return {'CYCLE', at, i, tag} end
     parentsOf[id] = w.parents
     for j = 1, #w.parents do awaited[w.parents[j]] = true end
   end
@@ -120,20 +237,15 @@ local function readWishes(i, a, isThere)
     members[tag] = members[tag] or {}
     table.insert(members[tag], id)
   end
-  return tonumber(extra), tonumber(more)
 end
 
-local a = 5 + 2 * kindCount
+a = firstTask
 for i = 1, taskCount do
   local key = KEYS[2 + i]
-  if #ARGV[a + 3] > payloadLimit then return {'TOO_LARGE', at, i, int(payloadLimit)} end
+  readForm(ARGV[a])
   local isThere = seen[key] or existing > 0 and redis.call('EXISTS', key) == 1
-  local extra, more = tonumber(ARGV[a + 4]), 0
-  if not extra then
-    local unknownParent
-    extra, more, unknownParent = readWishes(i, a, isThere)
-    if unknownParent then return unknownParent end
-  end
+  local unknownParent = more > 0 and readWishes(i, a, isThere)
+  if unknownParent then return unknownParent end
   if seen[key] then
     taken[i], again[i] = true, key
   elseif isThere then
@@ -148,20 +260,10 @@ for i = 1, taskCount do
     elseif nonce ~= '' and r[1] ~= nonce then twins[#twins + 1] = i end
   end
   seen[key] = true
-  a = a + 5 + 2 * (extra + more)
+  a = a + 2 + 2 * (extra + more)
 end
 
--- Room for waiting tasks, by kind; nil when their number is not limited.
-local room, limits, full = {}, {}, {}
-for k = 1, kindCount do
-  local limit = tonumber(string.match(head[4 + 2 * k] or ARGV[4 + 2 * k], ' (%d+) %a ?%d*$') or 0)
-  if limit > 0 then
-    limits[k], room[k] = limit, limit
-    for digit in string.gmatch(head[5 + 2 * k] or '', '%d') do
-      room[k] = room[k] - redis.call('ZCARD', P .. 'q:' .. digit .. ':' .. kinds[k])
-    end
-  end
-end
+local full = {}
 
 -- The task of the same content that keeps this one out, if there is any; the one whose content it was, if it does not.
 local function sameContent(id, kind, wish)
@@ -175,16 +277,11 @@ local function sameContent(id, kind, wish)
   return nil, o[1] and original
 end
 
-local ready, soon, priorities, repeated, instead = {}, {}, {}, {}, {}
-a = 5 + 2 * kindCount
+local repeated, instead = {}, {}
+a = firstTask
 for i = 1, taskCount do
   local key, w = KEYS[2 + i], wishes[i]
-  local extra, more = tonumber(ARGV[a + 4]), 0
-  if not extra then
-    extra, more = string.match(ARGV[a + 4], '^(%d+):(%d+)$')
-    extra, more = tonumber(extra), tonumber(more)
-  end
-  local k = tonumber(ARGV[a])
+  readForm(ARGV[a])
   local kind, id = kinds[k], string.sub(key, #P + 3)
   if again[i] and refused[key] then
     full[#full + 1] = i
@@ -224,7 +321,7 @@ for i = 1, taskCount do
     end
     w.parents = parents
   end
-  if not taken[i] and room[k] and not original then
+  if not taken[i] and room and room[k] and not original then
     if room[k] <= 0 then
       taken[i], refused[key] = true, limits[k]
       full[#full + 1] = i
@@ -233,23 +330,9 @@ for i = 1, taskCount do
     room[k] = room[k] - 1
   end
   if not taken[i] then
-    local due, priority, state, links = ARGV[a + 1], ARGV[a + 2], 'q', ''
-    local record = {'k', kind, 's', 'q', 'c', at}
-    local dueText = at
-    if due == '' then
-      due = now
-    else
-      due = tonumber(string.sub(due, 2)) + (string.sub(due, 1, 1) == '+' and now or 0)
-      dueText = int(due)
-      record[7], record[8] = 'd', dueText
-    end
-    if priority ~= '5' then record[#record + 1], record[#record + 2] = 'q', priority end
-    if nonce ~= '' then record[#record + 1], record[#record + 2] = 'o', nonce end
-    for j = a + 5, a + 4 + 2 * extra do record[#record + 1] = ARGV[j] end
-    for j = a + 5, a + 3 + 2 * extra, 2 do
-      if ARGV[j] == 'ct' or ARGV[j] == 'tr' then links = 'y' end
-    end
-    putBody(record, P .. 'b:' .. id, 'p', ARGV[a + 3])
+    local record, state = {'k', kind, 's', 'q', 'c', at}, 'q'
+    local n, links = describe(record, a)
+    putBody(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
     if w then
       local function set(name, value) record[#record + 1], record[#record + 2] = name, value end
       for j = 1, #w.tags do set(j == 1 and 'm' or 'm' .. j - 1, w.tags[j]) end
@@ -297,10 +380,9 @@ for i = 1, taskCount do
     else note(state == 'j' and 'blocked' or 'enqueued', kind, id) end
     if message ~= '' then logLine(id, 'enqueued', actor, message) end
     if state == 'q' and due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
-    local used = priorities[k] or head[5 + 2 * k] or ''
-    if not string.find(used, priority, 1, true) then priorities[k] = used .. priority end
+    usePriority()
   end
-  a = a + 5 + 2 * (extra + more)
+  a = a + 2 + 2 * (extra + more)
 end
 for i = 1, #reused do
   local key = KEYS[2 + reused[i]]
@@ -310,14 +392,4 @@ for i = 1, #reused do
     note('reused', redis.call('HGET', key, 'k'), string.sub(key, #P + 3))
   end
 end
-for k = 1, kindCount do
-  if not head[4 + 2 * k] then redis.call('HSET', meta, 'k:' .. kinds[k], ARGV[4 + 2 * k], 'q:' .. kinds[k], priorities[k] or '5')
-  elseif priorities[k] then redis.call('HSET', meta, 'q:' .. kinds[k], priorities[k]) end
-end
-addAll(ready)
-local woken = settle()
-tick()
-emit()
-wakeAll(soon)
-wakeAll(woken)
-return {'OK', at, twins, full, repeated, reused}
+return finish(settle, twins, full, repeated, reused)

@@ -10,7 +10,7 @@
 -- @include clock
 local partitions, clock, payloadLimit = ARGV[1], ARGV[2], ARGV[3]
 local head = redis.call('HMGET', meta, 'schema', 'partitions', 'clock', 'payload', 'created', 'now')
-now = readClock()
+now = tonumber(readClock())
 if redis.acl_check_cmd then
   local key, channel = P .. 't:', P .. 'wake:'
   local needed = {

@@ -23,7 +23,7 @@ if #ARGV[4] > tonumber(head[5]) then return {'TOO_LARGE', at, int(tonumber(head[
 if joinBody(r[6], r[7], r[8], r[9], r[10], own) == ARGV[4] and (r[11] or '') == contentType then return {'OK', at} end
 clearBody(key, name, typeField, own)
 local record = {}
-putBody(record, own, name, ARGV[4])
+putBody(record, 0, name, ARGV[4], own, '')
 if contentType ~= '' then record[#record + 1], record[#record + 2] = typeField, contentType end
 if #record > 0 then
   local links = r[12] or ''

@@ -42,6 +42,29 @@ package struct ScriptReply: Sendable {
         return number
     }
 
+    /// So many numbers from 0, in one text with a space between two.
+    func numbers(_ reply: RedisReply, count: Int) throws(TrackerError) -> [Int] {
+        var numbers: [Int] = []
+        numbers.reserveCapacity(count)
+        var number: Int?
+        var isSound = true
+        for byte in try bytes(reply) {
+            if byte == UInt8(ascii: " ") {
+                isSound = isSound && number != nil
+                numbers.append(number ?? 0)
+                number = nil
+            } else {
+                let digit = Int(byte) - 48
+                isSound = isSound && (0...9).contains(digit) && number ?? 0 <= 1 << 53
+                number = (number ?? 0) &* 10 &+ digit
+            }
+        }
+        guard isSound, let number, numbers.count == count - 1 else {
+            throw malformed("\(reply) is not \(count) numbers")
+        }
+        return numbers + [number]
+    }
+
     func items(_ reply: RedisReply) throws(TrackerError) -> [RedisReply] {
         guard let items = reply.elements else { throw malformed("\(reply) is not a list") }
         return items

@@ -50,7 +50,9 @@ package struct Acquire: Verb {
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) -> AcquireOutcome {
         switch reply.word {
-        case "OK": return .claimed(try Claim(reply.element(2), token: token, worker: worker, of: reply))
+        case "OK":
+            guard reply.elements.count == 7 else { throw reply.malformed("a claim of \(reply.elements.count) parts") }
+            return .claimed(try Claim(reply.elements[2...], token: token, worker: worker, of: reply))
         case "GONE": return .refused(.notFound)
         case "LOCKED":
             return .refused(.locked(until: Timestamp(microseconds: try reply.int(2)), by: try reply.string(3)))

@@ -61,7 +61,12 @@ package struct ClaimMany: Verb {
             return Response(claims: [], nextDue: reply.optionalMoment(try reply.element(2)), now: now)
         case "OK":
             var claims: [Claim] = []
-            for item in try reply.list(2) { claims.append(try Claim(item, token: token, worker: worker, of: reply)) }
+            let parts = try reply.list(2)
+            guard parts.count.isMultiple(of: 5) else { throw reply.malformed("claims of \(parts.count) parts") }
+            claims.reserveCapacity(parts.count / 5)
+            for start in stride(from: 0, to: parts.count, by: 5) {
+                claims.append(try Claim(parts[start..<start + 5], token: token, worker: worker, of: reply))
+            }
             return Response(claims: claims, nextDue: nil, now: now)
         default: throw reply.unexpected()
         }
@@ -69,35 +74,44 @@ package struct ClaimMany: Verb {
 }
 
 extension Claim {
-    /// `[id kind attempt fence expires begun payload created due failures crashes content-type trace data
-    /// data-type (deadline soft-deadline)]`
-    init(_ item: RedisReply, token: String, worker: WorkerName, of reply: ScriptReply) throws(TrackerError) {
-        let parts = try reply.items(item)
-        guard parts.count == 15 || parts.count == 17 else { throw reply.malformed("a claim of \(parts.count) parts") }
-        let expires = Timestamp(microseconds: try reply.number(parts[4]))
-        let began = Timestamp(microseconds: try reply.number(parts[5]))
-        let contentType = try reply.text(parts[11])
-        let trace = try reply.text(parts[12])
-        let dataType = try reply.text(parts[14])
+    /// `id kind "attempt fence expires begun created due failures crashes" payload rest`, rest "" or
+    /// `[content-type trace data data-type deadline soft-deadline]`
+    init(_ parts: ArraySlice<RedisReply>, token: String, worker: WorkerName, of reply: ScriptReply) throws(TrackerError)
+    {
+        let first = parts.startIndex
+        let numbers = try reply.numbers(parts[first + 2], count: 8)
+        let rest = try parts[first + 4].elements.map { rest throws(TrackerError) in
+            guard rest.count == 6 else { throw reply.malformed("a claim with \(rest.count) further parts") }
+            return (
+                contentType: try reply.text(rest[0]), trace: try reply.text(rest[1]), data: try reply.bytes(rest[2]),
+                dataType: try reply.text(rest[3]), deadline: reply.optionalMoment(rest[4]),
+                softDeadline: reply.optionalMoment(rest[5])
+            )
+        }
+        func body(_ bytes: [UInt8], _ contentType: String?) -> Body {
+            Body(bytes: bytes, contentType: contentType.flatMap { $0.isEmpty ? nil : $0 } ?? Body.json)
+        }
+        let expires = Timestamp(microseconds: numbers[2])
+        let began = Timestamp(microseconds: numbers[3])
         self.init(
-            id: TaskID(trusted: try reply.text(parts[0])),
-            kind: KindName(trusted: try reply.text(parts[1])),
-            attempt: try reply.number(parts[2]),
+            id: TaskID(trusted: try reply.text(parts[first])),
+            kind: KindName(trusted: try reply.text(parts[first + 1])),
+            attempt: numbers[0],
             token: token,
-            fence: try reply.number(parts[3]),
+            fence: numbers[1],
             expires: expires,
             lease: expires - began,
             worker: worker,
-            payload: Body(bytes: try reply.bytes(parts[6]), contentType: contentType.isEmpty ? Body.json : contentType),
-            created: Timestamp(microseconds: try reply.number(parts[7])),
-            due: Timestamp(microseconds: try reply.number(parts[8])),
+            payload: body(try reply.bytes(parts[first + 3]), rest?.contentType),
+            created: Timestamp(microseconds: numbers[4]),
+            due: Timestamp(microseconds: numbers[5]),
             claimed: began,
-            failures: try reply.number(parts[9]),
-            crashes: try reply.number(parts[10]),
-            data: Body(bytes: try reply.bytes(parts[13]), contentType: dataType.isEmpty ? Body.json : dataType),
-            trace: trace.isEmpty ? [:] : TraceText.decode(trace),
-            deadline: parts.count > 15 ? reply.optionalMoment(parts[15]) : nil,
-            softDeadline: parts.count > 15 ? reply.optionalMoment(parts[16]) : nil
+            failures: numbers[6],
+            crashes: numbers[7],
+            data: body(rest?.data ?? [], rest?.dataType),
+            trace: rest.map { $0.trace.isEmpty ? [:] : TraceText.decode($0.trace) } ?? [:],
+            deadline: rest?.deadline,
+            softDeadline: rest?.softDeadline
         )
     }
 }

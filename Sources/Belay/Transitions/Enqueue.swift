@@ -165,20 +165,19 @@ package struct Enqueue: Verb {
             call.append(kind.policy.map(PolicyText.encode) ?? "")
         }
         for item in items {
-            call.append(item.kind + 1)
-            switch item.due {
-            case .now: call.append("")
-            case .after(let delay): call.append("+\(delay.microseconds)")
-            case .at(let moment): call.append("@\(moment.microseconds)")
-            }
-            call.append(item.priority)
-            call.append(bytes: item.payload.bytes)
             var fields: [(String, [UInt8])] = []
             if item.payload.contentType != Body.json { fields.append(("ct", Array(item.payload.contentType.utf8))) }
             if let attempts = item.attempts { fields.append(("l", Array("\(attempts)".utf8))) }
             if !item.trace.isEmpty { fields += TraceText.fields(item.trace) }
             let options = item.wishes.map { Self.options($0, of: item.payload) } ?? []
-            call.append(options.isEmpty ? "\(fields.count)" : "\(fields.count):\(options.count)")
+            let due =
+                switch item.due {
+                case .now: ""
+                case .after(let delay): "+\(delay.microseconds)"
+                case .at(let moment): "@\(moment.microseconds)"
+                }
+            call.append("\(item.kind + 1) \(item.priority) \(fields.count) \(options.count) \(due)")
+            call.append(bytes: item.payload.bytes)
             for (name, value) in fields {
                 call.append(name)
                 call.append(bytes: value)
@@ -215,6 +214,7 @@ package struct Enqueue: Verb {
         switch reply.word {
         case "OK":
             var response = Response()
+            guard reply.elements.count != 2 else { return response }
             for place in try reply.list(2) { response.duplicates.insert(try reply.place(place, of: items.count)) }
             let full = try reply.list(3)
             guard full.count.isMultiple(of: 2) else { throw reply.malformed("a place without a limit") }

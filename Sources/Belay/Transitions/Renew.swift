@@ -61,7 +61,8 @@ extension ScriptReply {
         within count: Int
     ) throws(TrackerError) -> [(place: Int, word: String, time: Timestamp?, signal: Int?)] {
         var exceptions: [(place: Int, word: String, time: Timestamp?, signal: Int?)] = []
-        for item in try list(2) {
+        // A script that has none to tell may leave the list out.
+        for item in elements.count == 2 ? [] : try list(2) {
             let parts = try items(item)
             guard (2...4).contains(parts.count) else { throw malformed("\(item) is not a place and a word") }
             let time = parts.count > 2 ? optionalMoment(parts[2]) : nil
