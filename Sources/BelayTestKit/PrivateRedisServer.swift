@@ -70,6 +70,9 @@ public final class PrivateRedisServer: Sendable {
         public var allowsDebugCommand: Bool
         /// More arguments for `redis-server`, for example `["--maxmemory", "4mb"]`. They come last, so they win.
         public var arguments: [String]
+        /// The program's path, for example of `valkey-server` or of a script that runs the server under a debugger; nil, the
+        /// default, for the `redis-server` on the `PATH`.
+        public var executable: String?
 
         /// Creates options; every argument has a default.
         public init(
@@ -77,13 +80,15 @@ public final class PrivateRedisServer: Sendable {
             appendOnly: AppendOnly = .off,
             password: String? = nil,
             allowsDebugCommand: Bool = false,
-            arguments: [String] = []
+            arguments: [String] = [],
+            executable: String? = nil
         ) {
             self.transport = transport
             self.appendOnly = appendOnly
             self.password = password
             self.allowsDebugCommand = allowsDebugCommand
             self.arguments = arguments
+            self.executable = executable
         }
     }
 
@@ -113,7 +118,7 @@ public final class PrivateRedisServer: Sendable {
 
     private init(_ options: Options) throws {
         self.options = options
-        executable = try Self.findExecutable()
+        executable = try options.executable ?? Self.findExecutable()
         folder = try Self.makeFolder()
         let endpoint: Endpoint =
             switch options.transport {

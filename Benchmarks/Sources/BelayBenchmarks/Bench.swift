@@ -4,50 +4,59 @@ import Foundation
 import Logging
 import RedisWire
 
-/// How much to measure.
-struct Scale: Sendable {
-    var tasks: Int
-    var singles: Int
-    var pickups: Int
-    var slots: Int
-}
-
 /// A fresh server with a tracker, and what the server says of its own cost.
 struct Bench: Sendable {
     let tracker: Tracker
     let client: RedisClient
-    let payload = Body(bytes: Array("{\"image\":\"".utf8) + [UInt8](repeating: 0x61, count: 88) + Array("\"}".utf8))
+    /// Where the server is, for trackers of their own.
+    let url: String
+    let payload = Bench.body(of: 100)
 
+    static let namespace = "bench"
     static let kind: KindName = "bench"
     static let policy = KindPolicy(lease: .seconds(30), attempts: 5, retry: .fixed(.zero))
 
-    /// The server's processor time and its scripts' time, microseconds.
-    func serverCost() async throws -> (cpu: Double, scripts: Double) {
-        let info = try await client.send(RedisCommand("INFO", "everything")).string ?? ""
-        var cpu = 0.0
-        var scripts = 0.0
-        for line in info.split(whereSeparator: \.isNewline) {
-            if line.hasPrefix("used_cpu_sys:") || line.hasPrefix("used_cpu_user:") {
-                cpu += (Double(line.split(separator: ":")[1]) ?? 0) * 1_000_000
-            } else if line.hasPrefix("cmdstat_eval"), let usec = line.firstRange(of: "usec=") {
-                scripts += Double(line[usec.upperBound...].prefix { $0 != "," }) ?? 0
-            }
-        }
-        return (cpu, scripts)
+    /// JSON of so many bytes; nothing for less than 13.
+    static func body(of bytes: Int) -> Body {
+        let (head, tail) = (Array("{\"image\":\"".utf8), Array("\"}".utf8))
+        guard bytes > head.count + tail.count else { return .empty }
+        return Body(bytes: head + [UInt8](repeating: 0x61, count: bytes - head.count - tail.count) + tail)
     }
 
+    /// What the server has spent since it started.
+    func serverCost() async throws -> ServerCost {
+        ServerCost(info: try await client.send(RedisCommand("INFO", "everything")).string ?? "")
+    }
+
+    /// `used_memory` in bytes, without what connections and cached scripts take: they come and go.
     func memory() async throws -> Double {
         let info = try await client.send(RedisCommand("INFO", "memory")).string ?? ""
-        for line in info.split(whereSeparator: \.isNewline) where line.hasPrefix("used_memory:") {
-            return Double(line.dropFirst("used_memory:".count)) ?? 0
+        var bytes = 0.0
+        for line in info.split(whereSeparator: \.isNewline) {
+            let parts = line.split(separator: ":")
+            switch parts[0] {
+            case "used_memory": bytes += Double(parts[1]) ?? 0
+            case "mem_clients_normal", "used_memory_scripts_eval": bytes -= Double(parts[1]) ?? 0
+            default: break
+            }
         }
-        return 0
+        return bytes
+    }
+
+    /// The same a moment later: a table of the server that has just doubled keeps its old half until it has moved.
+    func settledMemory() async throws -> Double {
+        try await Task.sleep(for: .milliseconds(300))
+        return try await memory()
+    }
+
+    /// Bytes of a key of the tracker, by its name within the partition.
+    func bytes(of key: String) async throws -> Double {
+        let full = "{\(Self.namespace):0}:\(key)"
+        return Double(try await client.send(RedisCommand("MEMORY", "USAGE", full, "SAMPLES", "0")).int ?? 0)
     }
 
     /// Bytes of the event stream, which is trimmed by length and so not a cost per task.
-    func eventBytes() async throws -> Double {
-        Double(try await client.send(RedisCommand("MEMORY", "USAGE", "{bench:0}:events", "SAMPLES", "0")).int ?? 0)
-    }
+    func eventBytes() async throws -> Double { try await bytes(of: "events") }
 
     func newTasks(_ count: Int) -> [NewTask] {
         [NewTask](repeating: NewTask(Self.kind, payload: payload), count: count)
@@ -73,14 +82,17 @@ struct Bench: Sendable {
     }
 }
 
-func withBench<T>(_ body: (Bench) async throws -> T) async throws -> T {
-    var options = PrivateRedisServer.Options()
-    options.transport = .loopback
+func withBench<T>(
+    policy: KindPolicy = Bench.policy,
+    executable: String? = nil,
+    _ body: (Bench) async throws -> T
+) async throws -> T {
+    let options = PrivateRedisServer.Options(transport: .loopback, executable: executable)
     return try await withPrivateRedisServer(options) { server in
         let client = RedisClient(configuration: try RedisConfiguration(url: server.url))
-        let tracker = try Tracker(url: server.url, namespace: "bench")
-        try await tracker.define(Bench.kind, policy: Bench.policy)
-        let value = try await body(Bench(tracker: tracker, client: client))
+        let tracker = try Tracker(url: server.url, namespace: Bench.namespace)
+        try await tracker.define(Bench.kind, policy: policy)
+        let value = try await body(Bench(tracker: tracker, client: client, url: server.url))
         await tracker.close()
         await client.close()
         return value
@@ -93,4 +105,10 @@ func clientCPU() -> Double {
     getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
     func micros(_ t: timeval) -> Double { Double(t.tv_sec) * 1e6 + Double(t.tv_usec) }
     return micros(usage.ru_utime) + micros(usage.ru_stime)
+}
+
+/// Seconds that `body` takes.
+func time(_ body: () async throws -> Void) async throws -> Double {
+    let elapsed = try await ContinuousClock().measure(body).components
+    return Double(elapsed.seconds) + Double(elapsed.attoseconds) / 1e18
 }

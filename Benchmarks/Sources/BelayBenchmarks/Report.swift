@@ -26,13 +26,15 @@ struct Report {
     }
 
     func table() -> String {
-        var lines = ["| figure | median | min - max | unit | goal |", "|---|---|---|---|---|"]
+        var lines = ["| figure | goal | now (min - max) | unit | best peer | limit |", "|---|---|---|---|---|---|"]
         for name in order {
+            guard let figure = about[name] else { continue }
             let all = values[name, default: []]
-            let spread = "\(text(all.min() ?? 0)) - \(text(all.max() ?? 0))"
-            lines.append(
-                "| \(name) | \(text(median(name))) | \(spread) | \(about[name]?.unit ?? "") | \(about[name]?.goal ?? "") |"
-            )
+            let spread = all.count > 1 ? " (\(text(all.min() ?? 0)) - \(text(all.max() ?? 0)))" : ""
+            let cells = [
+                name, figure.goal, "**\(text(median(name)))**\(spread)", figure.unit, figure.peer, figure.limit,
+            ]
+            lines.append("| \(cells.joined(separator: " | ")) |")
         }
         return lines.joined(separator: "\n")
     }
@@ -41,7 +43,8 @@ struct Report {
         let rows = order.map { name in
             [
                 "name": name.trimmingCharacters(in: .whitespaces), "unit": about[name]?.unit ?? "",
-                "goal": about[name]?.goal ?? "", "median": median(name), "values": values[name] ?? [],
+                "goal": about[name]?.goal ?? "", "peer": about[name]?.peer ?? "", "limit": about[name]?.limit ?? "",
+                "median": median(name), "values": values[name] ?? [],
             ] as [String: Any]
         }
         let data = try JSONSerialization.data(
