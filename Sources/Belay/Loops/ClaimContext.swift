@@ -19,8 +19,6 @@ public enum StopReason: String, Sendable, Hashable, Codable {
 public final class ClaimContext: Sendable {
     /// The held lock: task, kind, attempt, payload, fence.
     public let claim: Claim
-    /// A logger that carries task, kind, attempt and worker.
-    public let logger: Logger
     let stopped = Signal()
     private let tracker: Tracker
     private let asked = Mutex<(reason: StopReason?, signal: Int?)>((nil, nil))
@@ -29,12 +27,16 @@ public final class ClaimContext: Sendable {
     init(_ claim: Claim, tracker: Tracker) {
         self.claim = claim
         self.tracker = tracker
+    }
+
+    /// A logger that carries task, kind, attempt and worker; made anew each time it is asked for, because most work logs nothing.
+    public var logger: Logger {
         var logger = tracker.logger
         logger[metadataKey: "task-id"] = "\(claim.id)"
         logger[metadataKey: "kind"] = "\(claim.kind)"
         logger[metadataKey: "attempt"] = "\(claim.attempt)"
         logger[metadataKey: "worker"] = "\(claim.worker)"
-        self.logger = logger
+        return logger
     }
 
     /// Why the work is to stop; nil while it is not.
@@ -138,7 +140,7 @@ public final class ClaimContext: Sendable {
         if let limit { await stopped.wait(atMost: limit, clock: ContinuousClock()) } else { await stopped.wait() }
     }
 
-    /// Runs work; cancels it when it is asked to stop, unless it stops itself.
+    /// Runs work in a task of its own; cancels it when it is asked to stop, unless it stops itself.
     func run<T: Sendable>(
         stopsItself: Bool = false,
         _ work: @escaping @Sendable () async throws -> T
@@ -146,23 +148,15 @@ public final class ClaimContext: Sendable {
         if stopsItself {
             do { return .success(try await work()) } catch { return .failure(error) }
         }
-        return await withTaskGroup(of: Swift.Result<T, any Error>?.self) { group in
+        return await withTaskGroup(of: Swift.Result<T, any Error>.self) { group in
             group.addTask {
+                // The end wakes the waiting task below as a stop does, so that no second task is needed to wait for one.
+                defer { self.stopped.notify() }
                 do { return .success(try await work()) } catch { return .failure(error) }
             }
-            group.addTask {
-                await self.stopped.wait()
-                return nil
-            }
-            if let first = await group.next(), let ended = first {
-                group.cancelAll()
-                return ended
-            }
+            await self.stopped.wait()
             group.cancelAll()
-            while let next = await group.next() {
-                if let ended = next { return ended }
-            }
-            return .failure(CancellationError())
+            return await group.next() ?? .failure(CancellationError())
         }
     }
 }

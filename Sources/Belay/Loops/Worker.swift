@@ -74,6 +74,8 @@ public final class Worker: Service, Sendable {
     private let settleNow = Signal()
     private let idle = Signal()
     private let logger: Logger
+    /// Whether an instrument was bootstrapped when the worker was made, as swift-distributed-tracing asks: once, at the start.
+    private let isTraced = !(InstrumentationSystem.instrument is NoOpInstrument)
 
     /// A worker; nothing happens before ``run()``.
     /// - Throws: ``TrackerError`` (`invalidArgument`) for a value out of range, no handler, or two of one kind.
@@ -292,6 +294,8 @@ public final class Worker: Service, Sendable {
                 message: "this worker has no handler for kind “\(context.claim.kind)”"
             )
         }
+        // A span that nobody records costs as much as a claim.
+        guard isTraced else { return try await handler.body(context) }
         var trace = ServiceContext.topLevel
         InstrumentationSystem.instrument.extract(context.claim.trace, into: &trace, using: TraceCarrier())
         return try await withSpan("run \(context.claim.kind)", context: trace, ofKind: .consumer) { span in
