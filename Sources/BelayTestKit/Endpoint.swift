@@ -42,13 +42,17 @@ enum Endpoint: Sendable {
         }
     }
 
-    /// A port of 127.0.0.1 that was free a moment ago.
-    static func freePort() throws -> UInt16 {
+    /// A port of 127.0.0.1 that was free a moment ago; for a cluster's node below 32,768, where no outgoing connection
+    /// takes it, and with a free port 10,000 above for its bus.
+    static func freePort(forCluster: Bool = false) throws -> UInt16 {
         while true {
+            let wanted: UInt16 = forCluster ? .random(in: 10_000..<22_000) : 0
+            if forCluster, !isFree(wanted + 10_000) { continue }
             let descriptor = socket(AF_INET, stream, 0)
             guard descriptor >= 0 else { throw PrivateRedisServerError.system("socket") }
             defer { close(descriptor) }
-            let bound = withLoopbackAddress(port: 0) { bind(descriptor, $0, $1) }
+            let bound = withLoopbackAddress(port: wanted) { bind(descriptor, $0, $1) }
+            if bound != 0, wanted != 0 { continue }
             guard bound == 0 else { throw PrivateRedisServerError.system("bind 127.0.0.1") }
             var address = sockaddr_in()
             var length = socklen_t(MemoryLayout<sockaddr_in>.size)
@@ -59,6 +63,13 @@ enum Endpoint: Sendable {
             let port = UInt16(bigEndian: address.sin_port)
             if port != 6379 { return port }
         }
+    }
+
+    private static func isFree(_ port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, stream, 0)
+        guard descriptor >= 0 else { return false }
+        defer { close(descriptor) }
+        return withLoopbackAddress(port: port) { bind(descriptor, $0, $1) } == 0
     }
 
     /// Asks whether the server with this process id answers here. Takes at most 50 ms.

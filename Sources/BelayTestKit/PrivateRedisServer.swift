@@ -68,6 +68,9 @@ public final class PrivateRedisServer: Sendable {
         public var password: String?
         /// Whether `DEBUG` is allowed (`enable-debug-command local`); off by default.
         public var allowsDebugCommand: Bool
+        /// Whether the server can be a node of a cluster, which needs ``Transport/loopback`` (its bus listens on the port
+        /// plus 10,000); off by default. ``PrivateRedisCluster`` joins such servers.
+        public var isClusterNode: Bool
         /// More arguments for `redis-server`, for example `["--maxmemory", "4mb"]`. They come last, so they win.
         public var arguments: [String]
         /// The program's path, for example of `valkey-server` or of a script that runs the server under a debugger; nil, the
@@ -80,6 +83,7 @@ public final class PrivateRedisServer: Sendable {
             appendOnly: AppendOnly = .off,
             password: String? = nil,
             allowsDebugCommand: Bool = false,
+            isClusterNode: Bool = false,
             arguments: [String] = [],
             executable: String? = nil
         ) {
@@ -87,6 +91,7 @@ public final class PrivateRedisServer: Sendable {
             self.appendOnly = appendOnly
             self.password = password
             self.allowsDebugCommand = allowsDebugCommand
+            self.isClusterNode = isClusterNode
             self.arguments = arguments
             self.executable = executable
         }
@@ -123,7 +128,7 @@ public final class PrivateRedisServer: Sendable {
         let endpoint: Endpoint =
             switch options.transport {
             case .unixSocket: .unix(path: folder + "/redis.sock")
-            case .loopback: .port(try Endpoint.freePort())
+            case .loopback: .port(try Endpoint.freePort(forCluster: options.isClusterNode))
             }
         state = Mutex(State(endpoint: endpoint))
     }
@@ -298,7 +303,7 @@ extension PrivateRedisServer {
             } catch let error as PrivateRedisServerError where error.code == .didNotStart {
                 let isTaken = options.transport == .loopback && processID == nil && log().contains("in use")
                 guard isTaken, attemptsLeft > 0 else { throw error }
-                let port = try Endpoint.freePort()
+                let port = try Endpoint.freePort(forCluster: options.isClusterNode)
                 state.withLock { $0.endpoint = .port(port) }
             }
         }
@@ -359,6 +364,7 @@ extension PrivateRedisServer {
         case .always: list += ["--appendonly", "yes", "--appendfsync", "always"]
         }
         if let password = options.password { list += ["--requirepass", password] }
+        if options.isClusterNode { list += ["--cluster-enabled", "yes"] }
         if options.allowsDebugCommand { list += ["--enable-debug-command", "local"] }
         return list + options.arguments
     }

@@ -2,10 +2,14 @@ extension RedisConfiguration {
     /// Creates a configuration from a URL; everything that the URL does not name has its default.
     ///
     /// ```
-    /// redis://[[user]:password@]host[:port][/database][?query]      rediss:// the same over TLS
-    /// unix://[[user]:password@]/path/of.sock[?query]                 also redis+unix:// and redis+socket://
+    /// redis://[[user]:password@]host[:port][/database][?query]          rediss:// the same over TLS
+    /// cluster://[[user]:password@]host[:port][,host[:port]...][?query]   clusters:// the same over TLS
+    /// unix://[[user]:password@]/path/of.sock[?query]                     also redis+unix:// and redis+socket://
     /// ```
-    /// Query names: `db`, `client_name`; with `rediss` also `ca_file`, `cert_file`, `key_file`, `insecure` (`true` or
+    /// The hosts of a cluster are seeds: one that answers tells all nodes; each has its own port, 6379 by default. Several
+    /// hosts after `redis` or `rediss` mean a cluster, too. User, password and TLS are the same for all nodes.
+    ///
+    /// Query names: `db`, `client_name`; with `rediss` and `clusters` also `ca_file`, `cert_file`, `key_file`, `insecure` (`true` or
     /// `false`). An IPv6 address stands in brackets. Special characters are percent-encoded. A user part without a colon
     /// is a user name, which needs a password.
     ///
@@ -13,9 +17,12 @@ extension RedisConfiguration {
     public init(url: String) throws(RedisError) {
         let parts = try URLParts(url)
         switch parts.scheme {
-        case "redis", "rediss":
-            self.init(endpoint: try parts.tcpEndpoint())
-            self.tls = parts.scheme == "rediss" ? TLS() : nil
+        case "redis", "rediss", "cluster", "clusters":
+            let endpoints = try parts.tcpEndpoints()
+            self.init(endpoint: endpoints[0])
+            self.otherSeeds = Array(endpoints.dropFirst())
+            self.isCluster = parts.scheme.hasPrefix("cluster") || !otherSeeds.isEmpty
+            self.tls = ["rediss", "clusters"].contains(parts.scheme) ? TLS() : nil
             let path = parts.path.drop { $0 == "/" }
             if !path.isEmpty {
                 database = try Self.database(path, part: "path")
@@ -23,7 +30,7 @@ extension RedisConfiguration {
         case "unix", "redis+unix", "redis+socket":
             self.init(endpoint: try parts.unixEndpoint())
         default:
-            throw .badURL("unknown scheme '\(parts.scheme)'; use redis, rediss or unix")
+            throw .badURL("unknown scheme '\(parts.scheme)'; use redis, rediss, cluster, clusters or unix")
         }
         (username, password) = try parts.credentials()
         for (name, value) in try parts.queryItems() {
@@ -43,7 +50,7 @@ extension RedisConfiguration {
             guard let flag = Bool(value) else { throw .badURL("query item 'insecure' is not true or false") }
             tls?.isInsecure = flag
         case ("ca_file", false), ("cert_file", false), ("key_file", false), ("insecure", false):
-            throw .badURL("query item '\(name)' needs the scheme rediss")
+            throw .badURL("query item '\(name)' needs the scheme rediss or clusters")
         default: throw .badURL("unknown query item '\(name)'")
         }
     }
@@ -74,7 +81,7 @@ private struct URLParts {
 
     init(_ url: String) throws(RedisError) {
         guard let (scheme, afterScheme) = url[...].split(atFirst: "://") else {
-            throw .badURL("no scheme; it begins with redis://, rediss:// or unix://")
+            throw .badURL("no scheme; it begins with redis://, rediss://, cluster://, clusters:// or unix://")
         }
         self.scheme = scheme.lowercased()
         guard !afterScheme.contains("#") else { throw .badURL("'#' must be written as %23") }
@@ -94,7 +101,16 @@ private struct URLParts {
         path = place[slash...]
     }
 
-    func tcpEndpoint() throws(RedisError) -> RedisConfiguration.Endpoint {
+    /// At least one.
+    func tcpEndpoints() throws(RedisError) -> [RedisConfiguration.Endpoint] {
+        var endpoints: [RedisConfiguration.Endpoint] = []
+        for place in authority.split(separator: ",", omittingEmptySubsequences: false) {
+            endpoints.append(try tcpEndpoint(place))
+        }
+        return endpoints
+    }
+
+    private func tcpEndpoint(_ authority: Substring) throws(RedisError) -> RedisConfiguration.Endpoint {
         var host = authority
         var port: Substring?
         if authority.first == "[" {

@@ -44,8 +44,16 @@ public struct RedisConfiguration: Sendable {
         public init() {}
     }
 
-    /// The server's address.
+    /// The server's address; in a cluster that of the first seed.
     public var endpoint: Endpoint
+    /// Whether the address leads to a Redis Cluster, whose nodes tell each other's addresses. `false` by default: a
+    /// single server. A cluster has no unix sockets, and database 0 only.
+    public var isCluster = false
+    /// Further nodes of the cluster, asked for the others when the first does not answer. Empty by default, and without
+    /// ``isCluster``.
+    public var otherSeeds: [Endpoint] = []
+    /// The addresses at which the cluster is asked for its nodes: ``endpoint``, then ``otherSeeds``.
+    public var seeds: [Endpoint] { [endpoint] + otherSeeds }
     /// The ACL user; `nil`, the default, means the server's default user.
     public var username: String?
     /// The password; `nil`, the default, sends no `AUTH`.
@@ -104,11 +112,25 @@ public struct RedisConfiguration: Sendable {
     }
 }
 
+extension RedisConfiguration {
+    /// Creates a configuration for a Redis Cluster with defaults for everything but the addresses.
+    ///
+    /// - Parameters:
+    ///   - endpoint: One node of the cluster, a host and a port.
+    ///   - otherSeeds: Further nodes, asked for the others when the first does not answer. Not all need to be named.
+    public init(cluster endpoint: Endpoint, otherSeeds: [Endpoint] = []) {
+        self.init(endpoint: endpoint)
+        isCluster = true
+        self.otherSeeds = otherSeeds
+    }
+}
+
 extension RedisConfiguration: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The address, user and database. Never the password.
+    /// The addresses, user and database. Never the password.
     public var description: String {
         let scheme = tls == nil ? "" : "tls:"
         let user = username.map { "\($0)@" } ?? ""
+        if isCluster { return "cluster:\(scheme)\(user)" + seeds.map(\.description).joined(separator: ",") }
         return "\(scheme)\(user)\(endpoint)/\(database)"
     }
 
@@ -133,6 +155,12 @@ extension RedisConfiguration {
                 "replies cannot be read deeper than 8 arrays"
             } else if database < 0 {
                 "database must not be negative"
+            } else if isCluster && database != 0 {
+                "database must be 0 in a cluster, not \(database)"
+            } else if isCluster && seeds.contains(where: { if case .unix = $0 { true } else { false } }) {
+                "a node of a cluster has a host and a port, not a unix socket"
+            } else if !isCluster && !otherSeeds.isEmpty {
+                "several servers must be a cluster"
             } else if let clientName, clientName.utf8.contains(where: { !(0x21...0x7E).contains($0) }) {
                 "client name must be printable and without spaces"
             } else if username != nil && password == nil {

@@ -8,11 +8,13 @@ public final class RedisConnection: Sendable {
     private let link: Link
     private let commandTimeout: Duration
     private let endpoint: String
+    private let isCluster: Bool
 
     init(link: Link, configuration: RedisConfiguration) {
         self.link = link
         commandTimeout = configuration.commandTimeout
         endpoint = configuration.endpoint.description
+        isCluster = configuration.isCluster
     }
 
     /// Sends a command and waits for its reply.
@@ -24,7 +26,8 @@ public final class RedisConnection: Sendable {
     /// - Throws: ``RedisError``; an error reply is thrown with code ``RedisError/Code/server``.
     public func send(_ command: RedisCommand, timeout: Duration? = nil) async throws(RedisError) -> RedisReply {
         let limit = TimeAmount(rounding: timeout ?? commandTimeout)
-        return try await link.send(command, timeout: limit).value(of: command, endpoint: endpoint)
+        return try await link.send(command, timeout: limit)
+            .value(of: command, endpoint: endpoint, isCluster: isCluster)
     }
 
     func shutDown() {
@@ -34,10 +37,17 @@ public final class RedisConnection: Sendable {
 
 extension Result<RedisReply, RedisError> {
     /// The reply; an error reply to the whole command is thrown.
-    func value(of command: @autoclosure () -> RedisCommand, endpoint: String) throws(RedisError) -> RedisReply {
+    ///
+    /// - Parameter isCluster: Whether the client knows that the server may be one of several.
+    func value(
+        of command: @autoclosure () -> RedisCommand,
+        endpoint: String,
+        isCluster: Bool = true
+    ) throws(RedisError) -> RedisReply {
         let reply = try get()
         if case .error(let error) = reply {
-            throw RedisError(error, command: command().name, endpoint: endpoint)
+            let failure = RedisError(error, command: command().name, endpoint: endpoint)
+            throw isCluster ? failure : failure.forSingleServer
         }
         return reply
     }

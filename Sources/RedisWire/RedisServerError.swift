@@ -46,10 +46,11 @@ public struct RedisServerError: Error, Sendable, Hashable, CustomStringConvertib
 extension RedisServerError {
     /// Refusals that pass by themselves: another try may succeed.
     ///
-    /// `MOVED` and `ASK` are not among them as long as there is one node.
+    /// `MOVED` and `ASK` reach a caller only after too many of them, or on a connection that stays where it is. A client
+    /// of a single server makes another error of them, see `RedisError.forSingleServer`.
     private static let passing: Set<String> = [
-        "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MAXCLIENTS", "NOREPLICAS", "READONLY", "TRYAGAIN",
-        "UNBLOCKED",
+        "ASK", "BUSY", "CLUSTERDOWN", "LOADING", "MASTERDOWN", "MAXCLIENTS", "MOVED", "NOREPLICAS", "READONLY",
+        "TRYAGAIN", "UNBLOCKED",
     ]
 
     /// Whether the server refuses only for now.

@@ -17,8 +17,16 @@ final class Link: Sendable {
     /// The open connection; touched on the event loop only.
     private let handler: NIOLoopBoundBox<ReplyHandler?>
     private let ended: Ending
+    private let onLoss: (@Sendable () -> Void)?
 
-    init(kind: LinkState<Waiter>.Kind, connector: Connector, eventLoop: any EventLoop, logger: Logger) {
+    /// - Parameter onLoss: Called each time when the connection could not be made, or was lost.
+    init(
+        kind: LinkState<Waiter>.Kind,
+        connector: Connector,
+        eventLoop: any EventLoop,
+        logger: Logger,
+        onLoss: (@Sendable () -> Void)? = nil
+    ) {
         let configuration = connector.configuration
         let policy = LinkState<Waiter>.Policy(
             kind: kind,
@@ -36,6 +44,7 @@ final class Link: Sendable {
         self.logger = logger
         handler = .makeEmptyBox(valueType: ReplyHandler.self, eventLoop: eventLoop)
         ended = Ending()
+        self.onLoss = onLoss
     }
 
     /// Whether the connection is open and logged in.
@@ -43,9 +52,15 @@ final class Link: Sendable {
 
     /// Sends a command and waits for its reply.
     ///
-    /// - Parameter timeout: From now to the reply.
+    /// - Parameters:
+    ///   - asking: Whether to write `ASKING` directly before the command, and to throw its reply away.
+    ///   - timeout: From now to the reply.
     /// - Returns: The reply, which may be an error reply, or why there is none.
-    func send(_ command: RedisCommand, timeout: TimeAmount) async -> Result<RedisReply, RedisError> {
+    func send(
+        _ command: RedisCommand,
+        asking: Bool = false,
+        timeout: TimeAmount
+    ) async -> Result<RedisReply, RedisError> {
         let id = lastID.wrappingAdd(1, ordering: .relaxed).newValue
         let now = NIODeadline.now()
         let shielded = RedisClient.ignoresCancellation
@@ -57,7 +72,8 @@ final class Link: Sendable {
                     byteCount: command.byteCount,
                     waiter: waiter,
                     timeout: timeout,
-                    deadline: now + timeout
+                    deadline: now + timeout,
+                    isAsking: asking
                 )
                 submit(pending, now: now)
             }
@@ -171,6 +187,7 @@ extension Link: ReplyReceiver {
         }
         logger.debug("connection lost", metadata: ["error": "\(error)"])
         perform(actions)
+        onLoss?()
     }
 
     private func loseOrder(generation: Int) {

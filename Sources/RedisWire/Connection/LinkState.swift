@@ -50,6 +50,8 @@ struct LinkState<Waiter: Sendable>: Sendable {
         let waiter: Waiter
         let timeout: TimeAmount
         let deadline: NIODeadline
+        /// Whether `ASKING` is written directly before it, for a node of a cluster that does not own the slot yet.
+        var isAsking = false
     }
 
     /// The place of a reply that is expected.
@@ -175,6 +177,7 @@ struct LinkState<Waiter: Sendable>: Sendable {
         while let next = queue.first, hasRoom(for: next) {
             queue.removeFirst()
             bytesInFlight += next.byteCount
+            if next.isAsking { takeAsking(before: next, now: now, into: &batch) }
             inFlight.append(
                 Slot(
                     id: next.id,
@@ -188,6 +191,14 @@ struct LinkState<Waiter: Sendable>: Sendable {
         }
         if let oldest = inFlight.first { arm(oldest.stallsAt, &actions) }
         return actions
+    }
+
+    /// The reply to `ASKING` has a place of its own, where nobody waits.
+    private mutating func takeAsking(before next: Pending, now: NIODeadline, into batch: inout [RedisCommand]) {
+        inFlight.append(
+            Slot(id: 0, byteCount: 0, waiter: nil, deadline: next.deadline, stallsAt: now + next.timeout)
+        )
+        batch.append(RedisCommand("ASKING"))
     }
 
     /// Replies have come: `waiters` receives one entry for each, `nil` where nobody waits any more.

@@ -8,29 +8,42 @@ final class SubscriptionLink: Sendable {
 
     private let state: Mutex<SubscriptionState<Waiter>>
     private let channels: [String]
-    private let connector: Connector
+    private let route: Route
+    private let configuration: RedisConfiguration
     private let eventLoop: any EventLoop
     private let logger: Logger
     private let onEnd: @Sendable (SubscriptionLink) -> Void
     /// The open connection; touched on the event loop only.
     private let handler: NIOLoopBoundBox<ReplyHandler?>
+    /// The server of the latest try to connect; touched on the event loop only.
+    private let endpoint: NIOLoopBoundBox<RedisConfiguration.Endpoint?>
+
+    /// Which server is asked.
+    struct Route: Sendable {
+        /// Asked before each try to connect; `nil` when it is not known yet.
+        let connector: @Sendable () -> Connector?
+        /// Called after each failed try, and when the connection is lost.
+        var onLoss: @Sendable (RedisConfiguration.Endpoint?) -> Void = { _ in }
+    }
 
     /// - Parameter onEnd: Called once, when the subscription has ended for good.
     init(
         channels: [String],
-        connector: Connector,
+        route: Route,
+        configuration: RedisConfiguration,
         eventLoop: any EventLoop,
         logger: Logger,
         onEnd: @escaping @Sendable (SubscriptionLink) -> Void
     ) {
-        let backoff = connector.configuration.reconnectBackoff
-        state = Mutex(SubscriptionState(channelCount: channels.count, backoff: backoff))
+        state = Mutex(SubscriptionState(channelCount: channels.count, backoff: configuration.reconnectBackoff))
         self.channels = channels
-        self.connector = connector
+        self.route = route
+        self.configuration = configuration
         self.eventLoop = eventLoop
         self.logger = logger
         self.onEnd = onEnd
         handler = .makeEmptyBox(valueType: ReplyHandler.self, eventLoop: eventLoop)
+        endpoint = .makeEmptyBox(valueType: RedisConfiguration.Endpoint.self, eventLoop: eventLoop)
     }
 
     /// The next event; `nil` once the subscription has ended. For one reader at a time.
@@ -49,6 +62,14 @@ final class SubscriptionLink: Sendable {
         perform(state.withLock { $0.shutDown() })
     }
 
+    /// The route may have changed: connects anew if it leads to another server now.
+    func reroute() {
+        eventLoop.execute {
+            guard let next = self.route.connector()?.configuration.endpoint, next != self.endpoint.value else { return }
+            self.perform(self.state.withLock { $0.reroute() })
+        }
+    }
+
     private func perform(_ actions: SubscriptionState<Waiter>.Actions) {
         if let (waiter, event) = actions.resume {
             waiter.resume(returning: event)
@@ -57,7 +78,7 @@ final class SubscriptionLink: Sendable {
             eventLoop.execute { self.close(generation) }
         }
         if let generation = actions.connect {
-            eventLoop.execute { self.connector.connect(on: self.eventLoop, generation: generation, receiver: self) }
+            eventLoop.execute { self.connect(generation) }
         }
         if let pause = actions.reconnectAfter {
             eventLoop.scheduleTask(in: TimeAmount(rounding: pause)) {
@@ -74,6 +95,16 @@ final class SubscriptionLink: Sendable {
 
     // MARK: On the event loop
 
+    private func connect(_ generation: Int) {
+        let connector = route.connector()
+        endpoint.value = connector?.configuration.endpoint
+        if let connector {
+            connector.connect(on: eventLoop, generation: generation, receiver: self)
+        } else {
+            giveUp("the cluster's nodes are not known yet", generation: generation)
+        }
+    }
+
     private func close(_ generation: Int) {
         guard let open = handler.value, open.generation == generation else { return }
         handler.value = nil
@@ -84,7 +115,7 @@ final class SubscriptionLink: Sendable {
     private func watch(generation: Int, after pause: Duration) {
         eventLoop.scheduleTask(in: TimeAmount(rounding: pause)) {
             guard let open = self.handler.value, open.generation == generation else { return }
-            let configuration = self.connector.configuration
+            let configuration = self.configuration
             switch self.state.withLock({ $0.checkLiveness(generation: generation) }) {
             case .alive:
                 self.watch(generation: generation, after: configuration.pingInterval / 2)
@@ -102,7 +133,7 @@ final class SubscriptionLink: Sendable {
             code: .connectionClosed,
             outcome: .unknown,
             message: message,
-            endpoint: connector.configuration.endpoint.description
+            endpoint: endpoint.value?.description
         )
         connectionLost(error, generation: generation)
     }
@@ -117,7 +148,7 @@ extension SubscriptionLink: ReplyReceiver {
             return
         }
         handler.value = opened
-        let timeout = TimeAmount(rounding: connector.configuration.connectTimeout)
+        let timeout = TimeAmount(rounding: configuration.connectTimeout)
         eventLoop.scheduleTask(in: timeout) {
             let isLate = self.state.withLock { state in
                 switch state.phase {
@@ -135,7 +166,7 @@ extension SubscriptionLink: ReplyReceiver {
             var arguments = RedisArguments()
             for channel in channels { arguments.append(channel) }
             handler.value?.write([RedisCommand("SUBSCRIBE", arguments)])
-            watch(generation: generation, after: connector.configuration.pingInterval / 2)
+            watch(generation: generation, after: configuration.pingInterval / 2)
         }
         perform(actions)
     }
@@ -161,5 +192,6 @@ extension SubscriptionLink: ReplyReceiver {
         let level: Logger.Level = error.isRetriable ? .debug : .warning
         logger.log(level: level, "subscription interrupted", metadata: ["error": "\(error)"])
         perform(actions)
+        route.onLoss(endpoint.value)
     }
 }

@@ -100,6 +100,21 @@ struct SubscriptionState<Waiter: Sendable>: Sendable {
         return actions
     }
 
+    /// Another server is to be asked from now on.
+    mutating func reroute() -> Actions {
+        var actions = Actions()
+        switch phase {
+        case .connecting, .confirming, .live:
+            actions.close = generation
+            connect(&actions)
+        case .pausing:
+            connect(&actions)
+        case .idle, .ended:
+            break
+        }
+        return actions
+    }
+
     /// The server has accepted us.
     mutating func connected(generation: Int) -> Actions {
         var actions = Actions()

@@ -1,56 +1,71 @@
 import Logging
 import NIOCore
 
-/// Knows which server is asked for a key.
-///
-/// There is one server today. Whatever comes to more than one, by hash slot or by asking a sentinel, belongs here; no
-/// other part of the program knows how many there are.
-struct Router: Sendable {
-    private let single: Node
+/// Knows which server is asked for a key; no other part of the program knows how many there are.
+enum Router: Sendable {
+    /// One server holds all keys.
+    case single(Node)
+    /// Each key's slot has its node.
+    case cluster(Cluster)
 
     init(configuration: RedisConfiguration, eventLoopGroup: any EventLoopGroup, logger: Logger) {
-        single = Node(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger)
+        if configuration.isCluster {
+            self = .cluster(Cluster(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger))
+        } else {
+            self = .single(Node(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger))
+        }
     }
 
-    /// The node that holds a key.
-    func node(forKey key: String) -> Node { single }
+    /// All nodes that are in use.
+    var nodes: [Node] {
+        switch self {
+        case .single(let node): [node]
+        case .cluster(let cluster): cluster.nodes
+        }
+    }
 
-    /// The node for commands that name no key.
-    var defaultNode: Node { single }
-
-    /// All nodes.
-    var nodes: [Node] { [single] }
+    /// Ends all shared connections; does not wait.
+    func shutDown(_ reason: RedisError) {
+        switch self {
+        case .single(let node): node.shared.shutDown(reason)
+        case .cluster(let cluster): cluster.shutDown(reason)
+        }
+    }
 }
 
 /// One server: the connection that all callers share, and the means to open others.
-struct Node: Sendable {
+final class Node: Sendable {
     let shared: Link
-    private let connector: Connector
+    let connector: Connector
+    /// The address, for errors.
+    let name: String
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
 
-    init(configuration: RedisConfiguration, eventLoopGroup: any EventLoopGroup, logger: Logger) {
+    /// - Parameter onLoss: Called each time when the shared connection could not be made, or was lost.
+    init(
+        configuration: RedisConfiguration,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger,
+        onLoss: (@Sendable () -> Void)? = nil
+    ) {
         connector = Connector(configuration: configuration)
+        name = configuration.endpoint.description
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
-        shared = Link(kind: .shared, connector: connector, eventLoop: eventLoopGroup.next(), logger: logger)
+        shared = Link(
+            kind: .shared,
+            connector: connector,
+            eventLoop: eventLoopGroup.next(),
+            logger: logger,
+            onLoss: onLoss
+        )
     }
+
+    var endpoint: RedisConfiguration.Endpoint { connector.configuration.endpoint }
 
     func makeConnection() -> RedisConnection {
         let link = Link(kind: .single, connector: connector, eventLoop: eventLoopGroup.next(), logger: logger)
         return RedisConnection(link: link, configuration: connector.configuration)
-    }
-
-    func makeSubscription(
-        to channels: [String],
-        onEnd: @escaping @Sendable (SubscriptionLink) -> Void
-    ) -> SubscriptionLink {
-        SubscriptionLink(
-            channels: channels,
-            connector: connector,
-            eventLoop: eventLoopGroup.next(),
-            logger: logger,
-            onEnd: onEnd
-        )
     }
 }
