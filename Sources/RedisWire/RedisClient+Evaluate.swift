@@ -39,7 +39,8 @@ extension RedisClient {
                     return try await evaluateOnce(script, on: node, keyCount: keyCount, arguments: arguments, end: end)
                 case .cluster(let cluster):
                     return try await cluster.perform(on: HashSlot(key: key), before: end) {
-                        node, isAsking throws(RedisError) in
+                        node,
+                        isAsking throws(RedisError) in
                         try await evaluateOnce(
                             script,
                             on: node,

@@ -85,7 +85,8 @@ public final class RedisClient: Sendable {
         case .cluster(let cluster):
             let end = NIODeadline.now() + commandTimeout
             return try await cluster.perform(on: key.map(HashSlot.init(key:)), before: end) {
-                node, isAsking throws(RedisError) in
+                node,
+                isAsking throws(RedisError) in
                 try await node.shared.send(command, asking: isAsking, timeout: end - .now())
                     .value(of: command, endpoint: node.name)
             }

@@ -36,6 +36,27 @@ struct LinkStateTests {
         #expect(machine.state.bytesInFlight == 0)
     }
 
+    @Test("writes ASKING directly before the command that needs it, and throws its reply away")
+    func asking() {
+        var machine = LinkMachine.connected()
+        _ = machine.enqueue(1)
+        _ = machine.enqueue(2, isAsking: true)
+        _ = machine.enqueue(3)
+        #expect(machine.take() == ["C1", "ASKING", "C2", "C3"])
+        #expect(machine.reply(3).waiters == [1, nil, 2])
+        #expect(machine.reply().waiters == [3])
+        #expect(machine.state.bytesInFlight == 0)
+    }
+
+    @Test("lets the caller of a command after ASKING leave")
+    func leavingAfterAsking() {
+        var machine = LinkMachine.connected()
+        _ = machine.enqueue(1, isAsking: true)
+        _ = machine.take()
+        #expect(machine.state.cancel(id: machine.lastID, now: machine.now).failures == ["1 cancelled unknown"])
+        #expect(machine.reply(2).waiters == [nil, nil])
+    }
+
     @Test("reports a reply that nobody asked for")
     func unaskedReply() {
         var machine = LinkMachine.connected()

@@ -12,6 +12,8 @@ struct RedisConfigurationURLTests {
         var database = 0
         var name: String?
         var hasTLS = false
+        var isCluster = false
+        var otherSeeds: [RedisConfiguration.Endpoint] = []
         var testDescription: String { url }
     }
 
@@ -35,6 +37,37 @@ struct RedisConfigurationURLTests {
         Good(url: "redis://h?db=4&client_name=me", endpoint: .tcp(host: "h", port: 6379), database: 4, name: "me"),
         Good(url: "redis://h/1?db=4", endpoint: .tcp(host: "h", port: 6379), database: 4),
         Good(url: "rediss://h:6380/1", endpoint: .tcp(host: "h", port: 6380), database: 1, hasTLS: true),
+        Good(url: "cluster://h", endpoint: .tcp(host: "h", port: 6379), isCluster: true),
+        Good(url: "cluster://h:1/0?db=0", endpoint: .tcp(host: "h", port: 1), isCluster: true),
+        Good(
+            url: "cluster://u:a,b@h:1,[::1],c:3?client_name=me",
+            endpoint: .tcp(host: "h", port: 1),
+            username: "u",
+            password: "a,b",
+            name: "me",
+            isCluster: true,
+            otherSeeds: [.tcp(host: "::1", port: 6379), .tcp(host: "c", port: 3)]
+        ),
+        Good(
+            url: "clusters://a,b",
+            endpoint: .tcp(host: "a", port: 6379),
+            hasTLS: true,
+            isCluster: true,
+            otherSeeds: [.tcp(host: "b", port: 6379)]
+        ),
+        Good(
+            url: "redis://a:1,b:2/",
+            endpoint: .tcp(host: "a", port: 1),
+            isCluster: true,
+            otherSeeds: [.tcp(host: "b", port: 2)]
+        ),
+        Good(
+            url: "rediss://a,b",
+            endpoint: .tcp(host: "a", port: 6379),
+            hasTLS: true,
+            isCluster: true,
+            otherSeeds: [.tcp(host: "b", port: 6379)]
+        ),
         Good(url: "unix:///run/redis.sock", endpoint: .unix(path: "/run/redis.sock")),
         Good(
             url: "unix://u:p@/run/redis.sock?db=7",
@@ -56,6 +89,9 @@ struct RedisConfigurationURLTests {
         #expect(configuration.database == good.database)
         #expect(configuration.clientName == good.name)
         #expect((configuration.tls != nil) == good.hasTLS)
+        #expect(configuration.isCluster == good.isCluster)
+        #expect(configuration.otherSeeds == good.otherSeeds)
+        #expect(configuration.seeds == [good.endpoint] + good.otherSeeds)
     }
 
     @Test(
@@ -70,6 +106,10 @@ struct RedisConfigurationURLTests {
             ("redis://u@h", "password"), ("redis://u:@h", "password"), ("redis://h#x", "'#'"),
             ("redis://h?ca_file=/x", "rediss"), ("rediss://h?insecure=maybe", "'insecure'"), ("unix://", "path"),
             ("unix:///", "path"), ("unix://relative/path", "path"), ("redis://:%ff@h", "password"),
+            ("cluster://", "host"), ("cluster://a,", "host"), ("cluster://a,,b", "host"), ("cluster://a,b:x", "port"),
+            ("cluster://a/1", "database"), ("cluster://a?db=2", "database"), ("redis://a,b/3", "database"),
+            ("cluster://a?ca_file=/x", "clusters"), ("cluster://u@a,b", "password"), ("cluster://a,::1", "brackets"),
+            ("unix://a,b/x", "path"), ("cluster:///run/redis.sock", "host"),
         ]
     )
     func badURLs(_ url: String, _ part: String) {
@@ -84,7 +124,7 @@ struct RedisConfigurationURLTests {
         arguments: [
             "redis://user:s3cret@h:x", "redis://user:s3cret%@h", "redis://user:s3cret@h?x=1", "redis://user:s3cret@",
             "redis://:s3cret@h/x", "http://user:s3cret@h", "unix://user:s3cret@nopath", "redis://user:s3cret@h#s3cret",
-            "rediss://user:s3cret@h?insecure=s3cret",
+            "rediss://user:s3cret@h?insecure=s3cret", "cluster://user:s3cret@a,b:x", "cluster://user:s3cret@a,b/1",
         ]
     )
     func secrets(_ url: String) {
@@ -102,10 +142,25 @@ struct RedisConfigurationURLTests {
         #expect(tls?.isInsecure == true)
     }
 
+    @Test("is not the only way to a cluster")
+    func withoutURL() throws {
+        let other = RedisConfiguration.Endpoint.tcp(host: "b", port: 2)
+        let configuration = RedisConfiguration(cluster: .tcp(host: "a", port: 1), otherSeeds: [other])
+        try configuration.validate()
+        #expect(configuration.isCluster)
+        var wrong = configuration
+        wrong.isCluster = false
+        #expect(throws: RedisError.self) { try wrong.validate() }
+        wrong = configuration
+        wrong.otherSeeds = [.unix(path: "/x")]
+        #expect(throws: RedisError.self) { try wrong.validate() }
+    }
+
     @Test("leads to a configuration that prints without its password")
     func printing() throws {
         let configuration = try RedisConfiguration(url: "redis://user:s3cret@h:1/2")
         #expect("\(configuration)" == "user@h:1/2")
+        #expect("\(try RedisConfiguration(url: "clusters://u:s3cret@a:1,b"))" == "cluster:tls:u@a:1,b:6379")
         var dumped = ""
         dump(configuration, to: &dumped)
         #expect(!dumped.contains("s3cret"))

@@ -107,4 +107,31 @@ struct SubscriptionStateTests {
         var state = try live()
         #expect(throws: RedisError.self) { try state.receive(reply, generation: 1) }
     }
+
+    @Test("connects anew when another server is to be asked, and tells when it is subscribed there")
+    func rerouting() throws {
+        var state = try live()
+        let actions = state.reroute()
+        #expect(actions.close == 1)
+        #expect(actions.connect == 2)
+        // What the former server still says does not count.
+        #expect(try state.receive(message(1), generation: 1).resume == nil)
+        #expect(state.lost(generation: 1, isRetriable: true, random: 1).reconnectAfter == nil)
+        #expect(state.connected(generation: 2).subscribe)
+        _ = try state.receive(confirmation, generation: 2)
+        #expect(state.phase == .live)
+        #expect(Array(state.mailbox).suffix(1) == [.subscribed])
+    }
+
+    @Test("does not pause when another server is to be asked, and does nothing before and after its life")
+    func reroutingElsewhere() throws {
+        var state = State(channelCount: 1, backoff: .init())
+        #expect(state.reroute().connect == nil)
+        _ = state.next(0)
+        _ = state.lost(generation: 1, isRetriable: true, random: 1)
+        #expect(state.reroute().connect == 2)
+        #expect(state.pauseEnded().connect == nil)
+        _ = state.shutDown()
+        #expect(state.reroute().connect == nil)
+    }
 }

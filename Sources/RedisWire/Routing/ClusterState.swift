@@ -64,7 +64,11 @@ struct ClusterState<Waiter: Sendable>: Sendable {
     /// A waiting call's time is over.
     mutating func expire(id: UInt64) -> Actions {
         guard let waiter = waiting.removeValue(forKey: id) else { return Actions() }
-        let late = RedisError(code: .timedOut, outcome: .notSent, message: "no node of the cluster told its slots in time")
+        let late = RedisError(
+            code: .timedOut,
+            outcome: .notSent,
+            message: "no node of the cluster told its slots in time"
+        )
         return Actions(resumed: [(waiter, lastFailure ?? late)])
     }
 

@@ -63,7 +63,9 @@ extension SlotMap {
         if host == "?" {
             // A node that shall be called by a host name and was given none. Its address follows as "ip", address.
             let names = parts.count > 3 ? parts[3].elements ?? [] : []
-            guard let index = names.firstIndex(where: { $0.string == "ip" }), index + 1 < names.count else { return nil }
+            guard let index = names.firstIndex(where: { $0.string == "ip" }), index + 1 < names.count else {
+                return nil
+            }
             host = names[index + 1].string ?? ""
         }
         return asked.naming(host: host, port: port)

@@ -40,8 +40,12 @@ struct LinkMachine {
         return machine
     }
 
-    mutating func enqueue(_ waiter: Int, bytes: Int = 100, timeout: TimeAmount = .seconds(2)) -> LinkState<Int>.Actions
-    {
+    mutating func enqueue(
+        _ waiter: Int,
+        bytes: Int = 100,
+        timeout: TimeAmount = .seconds(2),
+        isAsking: Bool = false
+    ) -> LinkState<Int>.Actions {
         lastID += 1
         return state.enqueue(
             .init(
@@ -50,7 +54,8 @@ struct LinkMachine {
                 byteCount: bytes,
                 waiter: waiter,
                 timeout: timeout,
-                deadline: now + timeout
+                deadline: now + timeout,
+                isAsking: isAsking
             ),
             now: now
         )
