@@ -228,8 +228,8 @@ extension PrivateRedisCluster {
         }
         for node in primaries {
             try await wait("the cluster") {
-                let info = try await node.text("CLUSTER", "INFO")
-                return info.contains("cluster_state:ok") && info.contains("cluster_known_nodes:\(primaries.count)\r")
+                let lines = try await node.text("CLUSTER", "INFO").split(whereSeparator: \.isNewline)
+                return lines.contains("cluster_state:ok") && lines.contains("cluster_known_nodes:\(primaries.count)")
             }
         }
     }

@@ -1,0 +1,108 @@
+import BelayTestKit
+import Foundation
+import Testing
+
+@testable import RedisWire
+
+@Suite("A client of a cluster that fails", .serialized)
+struct ClusterFailureTests {
+    /// A key of the first primary.
+    private func key(of cluster: PrivateRedisCluster, at node: Int = 0) throws -> String {
+        try #require(
+            (0..<1000).lazy.map { "{key\($0)}" }.first { cluster.owner(ofSlot: HashSlot(key: $0).number) == node }
+        )
+    }
+
+    @Test("goes on with the replica that took a dead primary's place, and so does its subscription")
+    func failover() async throws {
+        try await withPrivateRedisCluster { cluster in
+            _ = try await cluster.addReplica(of: 0)
+            let key = try key(of: cluster)
+            try await cluster.withClient({ $0.evaluateTimeout = .seconds(30) }) { client in
+                var events = client.subscribe(to: ["wake"], routedBy: key).makeAsyncIterator()
+                #expect(await events.next() == .subscribed)
+                #expect(try await client.run(Scripts.count, key).int == 1)
+                try await eventually { try await cluster.ask(0, "WAIT", "1", "100").int == 1 }
+                cluster.primaries[0].kill9()
+                try await withThrowingTaskGroup { group in
+                    for _ in 0..<20 { group.addTask { _ = try await client.run(Scripts.count, key) } }
+                    try await group.waitForAll()
+                }
+                #expect(try await client.run(Scripts.read, key).int == 21)
+                #expect(await events.next() == .subscribed)
+                #expect(try await client.run(Scripts.publish, key, arguments: "wake", "1").int == 1)
+            }
+        }
+    }
+
+    @Test("closes a node that owns nothing any more, and loses no call when a replica is promoted")
+    func promotion() async throws {
+        try await withPrivateRedisCluster { cluster in
+            let replica = try await cluster.addReplica(of: 1)
+            let key = try key(of: cluster, at: 1)
+            try await cluster.withClient({ $0.clientName = "promotion" }) { client in
+                let isDone = Locked(false)
+                let calls = Task {
+                    var successes = 0
+                    while !isDone.value {
+                        _ = try await client.run(Scripts.count, key)
+                        successes += 1
+                    }
+                    return successes
+                }
+                try await eventually { try await cluster.connections(to: 1, named: "promotion") == 1 }
+                try await cluster.promote(replica)
+                try await eventually { try await cluster.connections(to: 1, named: "promotion") == 0 }
+                isDone.change { $0 = true }
+                #expect(try await client.run(Scripts.read, key).int == calls.value)
+            }
+        }
+    }
+
+    @Test("says that the cluster is down, and goes on when it is up again")
+    func clusterDown() async throws {
+        try await withPrivateRedisCluster { cluster in
+            let key = try key(of: cluster)
+            try await cluster.withClient({ $0.evaluateTimeout = .milliseconds(200) }) { client in
+                #expect(try await client.run(Scripts.count, key).int == 1)
+                cluster.primaries[2].kill9()
+                // The other nodes notice after their time-out, and then refuse their own slots, too.
+                try await eventually {
+                    try await cluster.ask(0, "CLUSTER", "INFO").string?.contains("state:fail") == true
+                }
+                let error = try await failure { try await client.run(Scripts.count, key) }
+                #expect(error.serverError?.prefix == "CLUSTERDOWN")
+                #expect(error.isRetriable)
+                #expect(error.outcome == .refused)
+                let lost = try self.key(of: cluster, at: 2)
+                let unreachable = try await failure { try await client.run(Scripts.count, lost) }
+                #expect(unreachable.isUnderstood, "\(unreachable)")
+                #expect(unreachable.outcome == .notSent)
+            }
+            try await cluster.withClient({ $0.evaluateTimeout = .seconds(30) }) { client in
+                let call = Task { try await client.run(Scripts.count, key) }
+                try await Task.sleep(for: .milliseconds(100))
+                try await cluster.primaries[2].restart()
+                #expect(try await call.value.int == 2)
+            }
+        }
+    }
+
+    @Test("logs in at every node")
+    func password() async throws {
+        try await withPrivateRedisCluster(primaries: 2, options: .init(password: "s3cret")) { cluster in
+            try await cluster.withClient { client in
+                for node in 0..<2 {
+                    let key = try key(of: cluster, at: node)
+                    #expect(try await client.run(Scripts.count, key).int == 1)
+                    try await cluster.migrate(slot: HashSlot(key: key).number, to: 1 - node)
+                    #expect(try await client.run(Scripts.count, key).int == 2)
+                }
+            }
+            try await cluster.withClient({ $0.password = "wrong" }) { client in
+                let error = try await failure { try await client.run(Scripts.count, "a") }
+                #expect(error.code == .unauthorised)
+            }
+        }
+    }
+}
