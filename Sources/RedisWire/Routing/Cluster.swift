@@ -5,8 +5,7 @@ import Synchronization
 /// The nodes of a Redis Cluster: performs what `ClusterState` decides.
 ///
 /// Each primary has one shared connection, opened by its first call. A node that no longer owns a slot is closed after
-/// the replies in flight; calls that still waited to be written there fail as not sent, and go to the new owner with
-/// their next try.
+/// the replies in flight; calls that still waited to be written there go to the new owner.
 final class Cluster: Sendable {
     typealias Endpoint = RedisConfiguration.Endpoint
     typealias Waiter = CheckedContinuation<RedisError?, Never>
@@ -80,7 +79,7 @@ final class Cluster: Sendable {
             do throws(RedisError) {
                 return try await call(node, isAsking)
             } catch {
-                let next = learn(from: error, of: node)
+                let next = learn(from: error, of: node, slot)
                 guard let next, redirections < Self.redirectionLimit else { throw error }
                 redirections += 1
                 (node, isAsking) = next
@@ -163,8 +162,9 @@ final class Cluster: Sendable {
     }
 
     /// What a failure says about the cluster, and where the same call goes at once, if anywhere.
-    private func learn(from error: RedisError, of node: Node) -> (Node, isAsking: Bool)? {
+    private func learn(from error: RedisError, of node: Node, _ slot: HashSlot?) -> (Node, isAsking: Bool)? {
         guard let serverError = error.serverError else {
+            if error.outcome == .notSent, let owner = successor(of: node, for: slot) { return (owner, false) }
             if [.connectionFailed, .connectionClosed, .timedOut].contains(error.code) { nodeFailed(node.endpoint) }
             return nil
         }
@@ -184,6 +184,13 @@ final class Cluster: Sendable {
         }
         perform(actions)
         return next.map { ($0, redirection.kind == .ask) }
+    }
+
+    /// Who is to be asked in place of a node that has been closed because it owns nothing any more.
+    private func successor(of node: Node, for slot: HashSlot?) -> Node? {
+        state.withLock { state in
+            state.nodes[node.endpoint] === node ? nil : knownOwner(of: slot, &state)
+        }
     }
 
     private func nodeFailed(_ endpoint: Endpoint) {
