@@ -1,9 +1,10 @@
 /// The messages of some channels, without end.
 ///
 /// Each iterator has a connection of its own, opened at the first ``Iterator/next()``. When the connection is lost it is
-/// opened again with growing pauses; messages of that time are lost, which ``Event/subscribed`` tells. The sequence ends
-/// when the iterating task is cancelled or the client is closed. A reader that falls behind by about a thousand messages
-/// stops the reading of the socket; the server closes the connection when its own buffer is full.
+/// opened again with growing pauses, and when a cluster's slot has moved, at its new owner; messages of that time are
+/// lost, which ``Event/subscribed`` tells. The sequence ends when the iterating task is cancelled or the client is
+/// closed. A reader that falls behind by about a thousand messages stops the reading of the socket; the server closes
+/// the connection when its own buffer is full.
 public struct RedisSubscription: AsyncSequence, Sendable {
     /// What a subscriber hears.
     public enum Event: Sendable, Equatable {

@@ -88,6 +88,29 @@ struct ClusterFailureTests {
         }
     }
 
+    @Test("calls the nodes by the names that they announce")
+    func names() async throws {
+        let names = ["--cluster-announce-hostname", "localhost", "--cluster-preferred-endpoint-type", "hostname"]
+        try await withPrivateRedisCluster(primaries: 2, options: .init(arguments: names)) { cluster in
+            for node in 0..<2 {
+                try await eventually {
+                    let slots = try await cluster.ask(node, "CLUSTER", "SLOTS").elements ?? []
+                    return slots.allSatisfy { $0.elements?[2].elements?[0].string == "localhost" }
+                }
+            }
+            let key = try key(of: cluster)
+            try await cluster.withClient { client in
+                #expect(try await client.run(Scripts.count, key).int == 1)
+                try await cluster.migrate(slot: HashSlot(key: key).number, to: 1)
+                #expect(try await client.run(Scripts.count, key).int == 2)
+                let ports = cluster.primaries.compactMap(\.port)
+                let known = Set(client.router.nodes.map(\.endpoint))
+                #expect(known.isSubset(of: ports.map { .tcp(host: "localhost", port: $0) }), "\(known)")
+                #expect(known.count == 2)
+            }
+        }
+    }
+
     @Test("logs in at every node")
     func password() async throws {
         try await withPrivateRedisCluster(primaries: 2, options: .init(password: "s3cret")) { cluster in

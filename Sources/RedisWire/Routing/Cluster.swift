@@ -120,7 +120,7 @@ final class Cluster: Sendable {
         }
     }
 
-    /// A slot without an owner is asked of any node, whose answer is the truth; no slot of one that is connected.
+    /// A slot without an owner is asked of any node, whose answer is the truth. Without a slot, one that is connected.
     private func knownOwner(of slot: HashSlot?, _ state: inout State) -> Node? {
         let map = state.decisions.map
         guard state.decisions.ending == nil, let first = map.owners.first else { return nil }
@@ -164,7 +164,9 @@ final class Cluster: Sendable {
     /// What a failure says about the cluster, and where the same call goes at once, if anywhere.
     private func learn(from error: RedisError, of node: Node, _ slot: HashSlot?) -> (Node, isAsking: Bool)? {
         guard let serverError = error.serverError else {
-            if error.outcome == .notSent, let owner = successor(of: node, for: slot) { return (owner, false) }
+            if error.code == .connectionClosed, error.outcome == .notSent, let owner = successor(of: node, for: slot) {
+                return (owner, false)
+            }
             if [.connectionFailed, .connectionClosed, .timedOut].contains(error.code) { nodeFailed(node.endpoint) }
             return nil
         }
