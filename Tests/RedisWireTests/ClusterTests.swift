@@ -140,6 +140,27 @@ struct ClusterTests {
         }
     }
 
+    @Test("needs no rights beyond those to run scripts, CLUSTER SLOTS and ASKING")
+    func rights() async throws {
+        let cluster = try await PrivateRedisCluster.shared.value
+        let key = try tag("rights", on: 2, of: cluster)
+        for node in 0..<3 {
+            let rights = ["+eval", "+evalsha", "+incr", "+cluster|slots", "+asking"]
+            let user = ["SETUSER", "worker", "on", ">pass", "~*", "-@all"] + rights
+            var arguments = RedisArguments()
+            for word in user { arguments.append(word) }
+            try await cluster.ask(node, RedisCommand("ACL", arguments))
+        }
+        try await cluster.withClient({ ($0.username, $0.password) = ("worker", "pass") }) { client in
+            #expect(try await client.run(Scripts.count, key).int == 1)
+            try await cluster.beginMigration(ofSlot: slot(key), to: 0)
+            try await cluster.moveKeys(ofSlot: slot(key), to: 0)
+            #expect(try await client.run(Scripts.count, key).int == 2)
+            try await cluster.endMigration(ofSlot: slot(key), to: 0)
+            #expect(try await client.run(Scripts.count, key).int == 3)
+        }
+    }
+
     @Test("tries again while some of a script's keys have gone and others have not", arguments: [false, true])
     func halfMoved(nothingHasGone: Bool) async throws {
         let cluster = try await PrivateRedisCluster.shared.value

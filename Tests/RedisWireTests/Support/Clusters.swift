@@ -30,9 +30,12 @@ extension PrivateRedisCluster {
     func ask(_ node: Int, _ words: String...) async throws -> RedisReply {
         var arguments = RedisArguments()
         for word in words.dropFirst() { arguments.append(word) }
-        return try await withClient(url: primaries[node].url, { _ in }) {
-            try await $0.send(RedisCommand(words[0], arguments))
-        }
+        return try await ask(node, RedisCommand(words[0], arguments))
+    }
+
+    @discardableResult
+    func ask(_ node: Int, _ command: RedisCommand) async throws -> RedisReply {
+        try await withClient(url: primaries[node].url, { _ in }) { try await $0.send(command) }
     }
 
     /// How many connections to a node have this name.
