@@ -103,6 +103,13 @@ extension PrivateRedisCluster {
                 return lines.contains { $0.hasPrefix(own) && $0.contains("slave \(id)") }
             }
         }
+        // Votes come from the other primaries: the replica must know all of them before it may have to ask.
+        for id in state.withLock({ $0.ids }) {
+            try await wait("a replica") {
+                let lines = try await replica.text("CLUSTER", "NODES").split(separator: "\n")
+                return lines.contains { $0.hasPrefix(id) && $0.contains("master") && $0.contains(" connected") }
+            }
+        }
         try await wait("a replica's data") { try await replica.text("INFO").contains("master_link_status:up") }
         return replica
     }

@@ -16,7 +16,7 @@ struct ClusterFailureTests {
     @Test("goes on with the replica that took a dead primary's place, and so does its subscription")
     func failover() async throws {
         try await withPrivateRedisCluster { cluster in
-            _ = try await cluster.addReplica(of: 0)
+            let replica = try await cluster.addReplica(of: 0)
             let key = try key(of: cluster)
             try await cluster.withClient({ $0.evaluateTimeout = .seconds(30) }) { client in
                 var events = client.subscribe(to: ["wake"], routedBy: key).makeAsyncIterator()
@@ -24,9 +24,14 @@ struct ClusterFailureTests {
                 #expect(try await client.run(Scripts.count, key).int == 1)
                 try await eventually { try await cluster.ask(0, "WAIT", "1", "100").int == 1 }
                 cluster.primaries[0].kill9()
-                try await withThrowingTaskGroup { group in
-                    for _ in 0..<20 { group.addTask { _ = try await client.run(Scripts.count, key) } }
-                    try await group.waitForAll()
+                do {
+                    try await withThrowingTaskGroup { group in
+                        for _ in 0..<20 { group.addTask { _ = try await client.run(Scripts.count, key) } }
+                        try await group.waitForAll()
+                    }
+                } catch {
+                    Issue.record("\(error); the replica's log ends: \(replica.log(last: 2048))")
+                    return
                 }
                 #expect(try await client.run(Scripts.read, key).int == 21)
                 #expect(await events.next() == .subscribed)
@@ -86,6 +91,36 @@ struct ClusterFailureTests {
                 #expect(try await call.value.int == 2)
             }
         }
+    }
+
+    @Test("follows five redirections at once, and no more")
+    func endlessRedirection() async throws {
+        let port = Locked(0)
+        let asked = Locked(0)
+        // Owns all slots, and sends every call to itself.
+        let server = FakeServer { request, _ in
+            let commands = String(decoding: request, as: UTF8.self).split(separator: "*")
+            let answers = commands.map { command in
+                guard !command.contains("SLOTS") else {
+                    return "*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$0\r\n\r\n:\(port.value)\r\n"
+                }
+                asked.change { $0 += 1 }
+                return "-MOVED 1 :\(port.value)\r\n"
+            }
+            return Array(answers.joined().utf8)
+        }
+        defer { server.stop() }
+        port.change { $0 = server.port }
+        var configuration = try RedisConfiguration(url: "cluster://127.0.0.1:\(server.port)")
+        configuration.evaluateTimeout = .milliseconds(200)
+        let client = RedisClient(configuration: configuration)
+        let error = try await failure { try await client.send(RedisCommand("GET", "key"), routedBy: "key") }
+        #expect(error.serverError?.prefix == "MOVED")
+        #expect(error.outcome == .refused)
+        #expect(asked.value == 6)
+        #expect(try await failure { try await client.run(Scripts.read, "key") }.isRetriable)
+        #expect(asked.value >= 18)
+        await client.close()
     }
 
     @Test("calls the nodes by the names that they announce")
