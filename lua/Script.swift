@@ -88,6 +88,8 @@ public struct Script: Sendable {
     public static let ignore = Script("ignore", PackageResources.ignore_lua)
     /// `ingest.lua`
     public static let ingest = Script("ingest", PackageResources.ingest_lua)
+    /// `leave.lua`
+    public static let leave = Script("leave", PackageResources.leave_lua)
     /// `log.lua`
     public static let log = Script("log", PackageResources.log_lua)
     /// `open.lua`

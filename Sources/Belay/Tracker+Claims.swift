@@ -24,6 +24,7 @@ extension Tracker {
             lease: lease,
             order: order
         )
+        verb.isFresh = token == nil
         // The worker's last claim is remembered by lane. A caller with a token of its own must find it again in the same.
         if token != nil || worker != nil {
             verb.estimatedNow = backend.estimatedNow

@@ -155,7 +155,10 @@ extension Tracker {
         let trace = currentTrace()
         var ready: [PreparedTask] = []
         ready.reserveCapacity(tasks.count)
-        for task in tasks { ready.append(try await prepare(task, policy: policy, trace: trace)) }
+        let places = try await places(of: tasks)
+        for (task, place) in zip(tasks, places) {
+            ready.append(try await prepare(task, policy: policy, trace: trace, in: place))
+        }
         return try await enqueue(ready, nonce: ready.contains(where: \.isOwn) ? Host.nonce() : nil, message: message)
     }
 
@@ -163,10 +166,11 @@ extension Tracker {
     func prepare(
         _ task: NewTask,
         policy: KindPolicy?,
-        trace: [String: String]
+        trace: [String: String],
+        in place: PartitionPlace? = nil
     ) async throws(TrackerError) -> PreparedTask {
         let id: TaskID
-        if let own = task.options.id { id = own } else { id = try await newID() }
+        if let own = task.options.id { id = own } else { id = try await newID(in: place) }
         let item = Enqueue.Item(
             id: id,
             kind: 0,

@@ -7,7 +7,8 @@ import Tracing
 /// The front door of Belay: enqueue tasks, claim them with a lock, renew, complete, fail, and ask what is where.
 ///
 /// A tracker is a namespace on a Redis server that any number of hosts share. Every verb is one Lua script, so one round
-/// trip and atomic; every moment is the server's. Verbs that cannot do what was asked for reasons of daily work say so by
+/// trip and atomic; every moment is the server's. A tracker of several partitions (``Configuration/partitions``) needs one
+/// script in each partition that a call touches: each is atomic, the call over several is not, and to repeat it is safe. Verbs that cannot do what was asked for reasons of daily work say so by
 /// their outcome; they throw ``TrackerError`` for the network, the server, misuse or a bug.
 ///
 /// ```swift
@@ -27,6 +28,9 @@ public final class Tracker: Sendable {
         /// The largest payload or result, bytes, when the tracker is created; an existing tracker keeps its own.
         /// Default 1 MiB, at most 64 MiB.
         public var payloadLimit: Int
+        /// How many partitions the tracker has: each lies on one node of a cluster, and the work is spread over them. 1 to 256,
+        /// fixed when the tracker is created. Default nil: as many as it was created with, 1 when it is new.
+        public var partitions: Int?
         /// Who acts for an operator, as the tasks' logs name it: 1 to 64 printable ASCII characters without spaces.
         /// Default nil, the tracker's ``Tracker/workerName``.
         public var actor: String?
@@ -59,6 +63,8 @@ public final class Tracker: Sendable {
     package let backend: any TrackerBackend
     private let ids = IDGenerator()
     private let lanes = Lanes()
+    /// How many hundreds of new tasks went to the partitions in turn, and one by one of the next.
+    private let turn = Mutex(Int.random(in: 0..<Limits.partitions.upperBound) * PartitionPlace.chunk)
 
     /// Opens a tracker; connects at the first call.
     /// - Parameters:
@@ -70,6 +76,9 @@ public final class Tracker: Sendable {
         guard (1...Limits.maximumPayloadBytes).contains(configuration.payloadLimit) else {
             throw .invalid("payload limit", configuration.payloadLimit, allowed: "1 byte to 64 MiB")
         }
+        if let partitions = configuration.partitions, !Limits.partitions.contains(partitions) {
+            throw .invalid("number of partitions", partitions, allowed: "1 to 256, or none for as many as there are")
+        }
         namespace = configuration.namespace
         if let actor = configuration.actor { try Names.checkWord("actor", actor, limit: Limits.workerBytes) }
         workerName = Host.workerName()
@@ -77,7 +86,8 @@ public final class Tracker: Sendable {
         self.logger = logger
         backend = RedisBackend(
             client: RedisClient(configuration: configuration.redis, logger: logger),
-            keyspace: Keyspace(namespace: configuration.namespace),
+            namespace: configuration.namespace,
+            partitions: configuration.partitions,
             payloadLimit: configuration.payloadLimit,
             manualClock: configuration.manualClock,
             logger: logger
@@ -116,9 +126,63 @@ public final class Tracker: Sendable {
         return try await backend.perform(verb)
     }
 
-    func newID() async throws(TrackerError) -> TaskID {
+    /// A new id, of a task in a partition of several.
+    func newID(in place: PartitionPlace?) async throws(TrackerError) -> TaskID {
         if backend.estimatedNow == nil { try await open() }
-        return ids.next(now: backend.estimatedNow ?? Timestamp(microseconds: 0))
+        let now = backend.estimatedNow ?? Timestamp(microseconds: 0)
+        guard let place else { return ids.next(now: now) }
+        return ids.next(now: now, partition: place.partition, among: place.count)
+    }
+
+    /// Where a task goes whose id is to be made; nil on a tracker of one partition. Tasks that come one by one and are sent
+    /// together go to the next partition after a hundred of them.
+    func placeInBulk(of task: NewTask) async throws(TrackerError) -> PartitionPlace? {
+        let count = try await backend.partitions
+        guard count > 1 else { return nil }
+        return wanted(task, count) ?? turn.withLock { turn in
+            turn += 1
+            return PartitionPlace(partition: (turn - 1) / PartitionPlace.chunk % count, count: count)
+        }
+    }
+
+    /// Where the tasks of one call go whose ids are to be made; nil on a tracker of one partition. A hundred of them go to a
+    /// partition in turn, so that a small call is one script. A call in which tasks wait for others is not divided.
+    func places(of tasks: [NewTask]) async throws(TrackerError) -> [PartitionPlace?] {
+        let count = try await backend.partitions
+        guard count > 1, tasks.contains(where: { $0.options.id == nil }) else {
+            return Array(repeating: nil, count: tasks.count)
+        }
+        if tasks.contains(where: { $0.options.after != nil }) {
+            let known = tasks.lazy.compactMap { task in
+                task.options.id.map { PartitionPlace(of: $0, count) } ?? self.wanted(task, count)
+            }.first
+            return Array(repeating: known ?? turns(1, count), count: tasks.count)
+        }
+        let start = turns((tasks.count + PartitionPlace.chunk - 1) / PartitionPlace.chunk, count).partition
+        return tasks.enumerated().map { number, task in
+            let partition = (start + number / PartitionPlace.chunk) % count
+            return wanted(task, count) ?? PartitionPlace(partition: partition, count: count)
+        }
+    }
+
+    /// The next so many partitions in turn; answers the first.
+    private func turns(_ number: Int, _ count: Int) -> PartitionPlace {
+        turn.withLock { turn in
+            let first = (turn + PartitionPlace.chunk - 1) / PartitionPlace.chunk
+            turn = (first + number) * PartitionPlace.chunk
+            return PartitionPlace(partition: first % count, count: count)
+        }
+    }
+
+    /// Where a task must lie: with its first parent, or with others of the same content.
+    private func wanted(_ task: NewTask, _ count: Int) -> PartitionPlace? {
+        for parent in task.options.after?.parents ?? [] {
+            if case .task(let id) = parent { return PartitionPlace(of: id, count) }
+        }
+        return task.options.unique.map { unique in
+            let hash = unique.hash(of: task.payload)
+            return PartitionPlace(partition: PartitionKey.partition(of: hash, among: count), count: count)
+        }
     }
 
     /// A claim lane of this tracker's own worker name: concurrent claims must not overwrite each other's memory.
@@ -126,6 +190,23 @@ public final class Tracker: Sendable {
         let lane = lanes.take()
         defer { lanes.giveBack(lane) }
         return try await body(lane)
+    }
+}
+
+/// One of several partitions.
+struct PartitionPlace: Sendable, Hashable {
+    /// New tasks that go to one partition before the next one has its turn.
+    static let chunk = 100
+    let partition: Int
+    let count: Int
+
+    init(partition: Int, count: Int) {
+        self.partition = partition
+        self.count = count
+    }
+
+    init(of id: TaskID, _ count: Int) {
+        self.init(partition: PartitionKey.partition(of: id, among: count), count: count)
     }
 }
 

@@ -37,12 +37,14 @@ extension Tracker {
     ///   - namespace: What ``Belay/Tracker/namespace`` says; two in-memory trackers never share anything.
     ///   - clock: The time.
     ///   - payloadLimit: The largest payload or result, bytes.
+    ///   - partitions: How many partitions it has, 1 to 256.
     public static func inMemory(
         namespace: String = "test",
         clock: ManualClock = ManualClock(),
-        payloadLimit: Int = Limits.defaultPayloadBytes
+        payloadLimit: Int = Limits.defaultPayloadBytes,
+        partitions: Int = 1
     ) -> Tracker {
-        inMemory(namespace, payloadLimit) { clock.now }
+        inMemory(namespace, payloadLimit, partitions) { clock.now }
     }
 
     /// A tracker in this process' memory whose time runs on by itself, for tests of whole workers.
@@ -54,18 +56,27 @@ extension Tracker {
     ///   - namespace: What ``Belay/Tracker/namespace`` says; two in-memory trackers never share anything.
     ///   - clock: The time.
     ///   - payloadLimit: The largest payload or result, bytes.
+    ///   - partitions: How many partitions it has, 1 to 256.
     public static func inMemory(
         namespace: String = "test",
         clock: RunningClock,
-        payloadLimit: Int = Limits.defaultPayloadBytes
+        payloadLimit: Int = Limits.defaultPayloadBytes,
+        partitions: Int = 1
     ) -> Tracker {
-        inMemory(namespace, payloadLimit) { clock.now }
+        inMemory(namespace, payloadLimit, partitions) { clock.now }
     }
 
-    private static func inMemory(_ namespace: String, _ payloadLimit: Int, time: @escaping @Sendable () -> Timestamp)
-        -> Tracker
-    {
-        let backend = InMemoryBackend(InMemoryState(payloadLimit: payloadLimit), time: time)
+    private static func inMemory(
+        _ namespace: String,
+        _ payloadLimit: Int,
+        _ partitions: Int,
+        time: @escaping @Sendable () -> Timestamp
+    ) -> Tracker {
+        precondition(Limits.partitions.contains(partitions), "a tracker has 1 to 256 partitions")
+        let parts = (0..<partitions).map { _ in
+            InMemoryBackend(InMemoryState(payloadLimit: payloadLimit), time: time)
+        }
+        let backend: any TrackerBackend = partitions == 1 ? parts[0] : PartitionedBackend(parts)
         return Tracker(backend: backend, namespace: namespace, logger: Logger(label: "belay.test"))
     }
 }

@@ -13,15 +13,18 @@ import RedisWire
 /// - Parameters:
 ///   - namespace: What ``Belay/Tracker/namespace`` says.
 ///   - clock: The time; a clock of its own unless said otherwise.
+///   - partitions: How many partitions it has, 1 to 256.
 ///   - body: The test.
 /// - Returns: What `body` returns.
 /// - Throws: What `body` throws.
 public func withInMemoryTracker<Value>(
     namespace: String = "test",
     clock: ManualClock = ManualClock(),
+    partitions: Int = 1,
     _ body: (Tracker, ManualClock) async throws -> Value
 ) async throws -> Value {
-    try await closing(.inMemory(namespace: namespace, clock: clock)) { tracker in try await body(tracker, clock) }
+    let tracker = Tracker.inMemory(namespace: namespace, clock: clock, partitions: partitions)
+    return try await closing(tracker) { tracker in try await body(tracker, clock) }
 }
 
 /// Runs `body` with a tracker on a private Redis, in a namespace of its own, and closes the tracker after it.
@@ -31,12 +34,14 @@ public func withInMemoryTracker<Value>(
 /// - Parameters:
 ///   - server: The server; nil for the one that the process shares.
 ///   - clock: The time, which then stands still until it is moved; nil for the server's own clock.
+///   - partitions: How many partitions it has, 1 to 256.
 ///   - body: The test.
 /// - Returns: What `body` returns.
 /// - Throws: ``PrivateRedisServerError`` when `redis-server` cannot be started, and what `body` throws.
 public func withRedisTracker<Value>(
     on server: PrivateRedisServer? = nil,
     clock: ManualClock? = nil,
+    partitions: Int = 1,
     _ body: (Tracker) async throws -> Value
 ) async throws -> Value {
     let running: PrivateRedisServer
@@ -47,6 +52,7 @@ public func withRedisTracker<Value>(
         namespace: "test-\(nonce)"
     )
     configuration.manualClock = clock
+    configuration.partitions = partitions
     var logger = Logger(label: "belay.test")
     logger.logLevel = .error
     return try await closing(Tracker(configuration: configuration, logger: logger), body)

@@ -203,7 +203,7 @@ public final class HookRunner: Service, Sendable {
     /// The id of a rule's task: the same for the same rule and event. The event alone tells ends apart, so the id of the
     /// task that ended may be shortened.
     private static func id(_ rule: HookRule, _ end: End) -> TaskID {
-        let (head, tail) = ("hook/\(rule.name)/", "/\(end.event.position)")
+        let (head, tail) = ("hook/\(rule.name)/", "/\(end.event.position.own)")
         let room = Limits.idBytes - head.utf8.count - tail.utf8.count
         return TaskID(trusted: head + FailureText.shorten(end.id.description, to: room) + tail)
     }

@@ -123,7 +123,8 @@ public final class BufferedWriter: Service, Sendable {
     ///   and, before the tracker has been reached once, what its server says.
     @discardableResult
     public func enqueue(_ task: NewTask, policy: KindPolicy? = nil) async throws(TrackerError) -> TaskID {
-        let entry = try await tracker.prepare(task, policy: policy, trace: tracker.currentTrace())
+        let place = try await tracker.placeInBulk(of: task)
+        let entry = try await tracker.prepare(task, policy: policy, trace: tracker.currentTrace(), in: place)
         try await tracker.request(for: [entry], nonce: nil, message: configuration.message).validate()
         switch state.withLock({ $0.put(entry) }) {
         case .accepted(let isUrgent): if isUrgent { ready.notify() }

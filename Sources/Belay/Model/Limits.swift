@@ -72,6 +72,8 @@ public enum Limits {
     public static let foreignFieldBytes = 256
     /// How often a foreign worker may say that it sends a heartbeat: 1 ms to 24 hours.
     public static let foreignInterval: ClosedRange<Duration> = .milliseconds(1) ... .seconds(86_400)
+    /// Partitions of one tracker: 1 to 256.
+    public static let partitions = 1...256
     /// Priorities: 0 to 9, 9 is claimed first.
     public static let priorities = 0...9
 }

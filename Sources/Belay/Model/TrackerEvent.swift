@@ -85,29 +85,68 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
     }
 
     /// Where an event stands in the stream: `entry/place`, for example `1767225600000-0/2`.
+    ///
+    /// On a tracker of several partitions there is a stream in each, and a position tells how far each was read, in their order,
+    /// joined by commas: `-` for nothing, and `@` before the event's own, for example `1767225600000-0/2,@1767225600001-0/0,-`.
+    /// Two readers may have read different parts when they come to the same event.
     public struct Position: Sendable, Hashable, Codable, CustomStringConvertible {
         let entry: String
         let place: Int
+        /// What was read last of each partition; none on a tracker of one.
+        let read: [Spot?]
+        /// The partition whose event this is.
+        let partition: Int
+
+        /// A place in one stream.
+        struct Spot: Sendable, Hashable {
+            let entry: String
+            let place: Int
+        }
 
         package init(entry: String, place: Int) {
             self.entry = entry
             self.place = place
+            read = []
+            partition = 0
+        }
+
+        /// A position among several partitions, at what was read last of one; nil when nothing was.
+        init?(_ read: [Spot?], at partition: Int) {
+            guard let spot = read[partition] else { return nil }
+            (entry, place) = (spot.entry, spot.place)
+            self.read = read
+            self.partition = partition
         }
 
         /// Reads what ``description`` writes; nil for anything else.
         public init?(_ text: String) {
-            let parts = text.split(separator: "/", omittingEmptySubsequences: false)
-            let numbers = parts.first?.split(separator: "-", omittingEmptySubsequences: false) ?? []
-            let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
-            guard parts.count == 2, numbers.count == 2,
-                numbers.allSatisfy({ UInt64($0) != nil && $0.utf8.allSatisfy(digits.contains) }),
-                let place = Int(parts[1]), place >= 0
+            let words = text.split(separator: ",", omittingEmptySubsequences: false)
+            if words.count == 1, let spot = Spot(words[0]) {
+                self.init(entry: spot.entry, place: spot.place)
+                return
+            }
+            guard words.count > 1, words.count <= Limits.partitions.upperBound,
+                let own = words.firstIndex(where: { $0.hasPrefix("@") })
             else { return nil }
-            (entry, self.place) = (String(parts[0]), place)
+            var read: [Spot?] = []
+            for (place, word) in words.enumerated() {
+                let spot = Spot(place == own ? word.dropFirst() : word)
+                guard spot != nil || word == "-" else { return nil }
+                read.append(spot)
+            }
+            self.init(read, at: own)
         }
 
-        /// `entry/place`.
-        public var description: String { "\(entry)/\(place)" }
+        /// `entry/place`, or that of each partition.
+        public var description: String {
+            guard !read.isEmpty else { return "\(entry)/\(place)" }
+            return read.enumerated().map { place, spot in
+                spot.map { (place == partition ? "@" : "") + "\($0.entry)/\($0.place)" } ?? "-"
+            }.joined(separator: ",")
+        }
+
+        /// What tells the event from all others, whoever reads it.
+        var own: String { read.isEmpty ? description : "\(partition):\(entry)/\(place)" }
 
         /// Reads the text of ``description``.
         public init(from decoder: any Decoder) throws {
@@ -187,6 +226,20 @@ public struct TrackerEvent: Sendable, Hashable, Codable {
         case "task-succeeded", "task-failed", "task-revoked", "task-retried", "task-rejected": false
         default: nil
         }
+    }
+}
+
+extension TrackerEvent.Position.Spot {
+    /// `entry/place`; nil for anything else.
+    fileprivate init?(_ text: Substring) {
+        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let numbers = parts.first?.split(separator: "-", omittingEmptySubsequences: false) ?? []
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        guard parts.count == 2, numbers.count == 2,
+            numbers.allSatisfy({ UInt64($0) != nil && $0.utf8.allSatisfy(digits.contains) }),
+            let place = Int(parts[1]), place >= 0
+        else { return nil }
+        (entry, self.place) = (String(parts[0]), place)
     }
 }
 

@@ -20,6 +20,10 @@ package struct Attempts: Verb {
         if let latest = try Attempt(latest: reply.list(3), of: reply) { attempts.append(latest) }
         return attempts
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [Attempt]? {
+        try await tracker.one(self, of: id)
+    }
 }
 
 extension ScriptReply {

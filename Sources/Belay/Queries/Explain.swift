@@ -21,6 +21,10 @@ package struct Explain: Verb {
             reasons: facts.reasons(now: try reply.moment())
         )
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Explanation? {
+        try await tracker.one(self, of: id)
+    }
 }
 
 /// What the script found, by the names that its header tells.

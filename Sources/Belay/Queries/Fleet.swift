@@ -35,6 +35,10 @@ package struct Fleet: Verb {
         }
         return workers
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [ForeignWorker] {
+        try await tracker.first(self)
+    }
 }
 
 extension ScriptReply {

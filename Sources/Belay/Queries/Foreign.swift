@@ -20,6 +20,10 @@ package struct ForeignOne: Verb {
         for child in try reply.list(3) { task.children.append(TaskID(trusted: try reply.text(child))) }
         return task
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> ForeignTask? {
+        try await tracker.first(self)
+    }
 }
 
 /// A page of foreign tasks.
@@ -66,6 +70,10 @@ package struct ForeignMany: Verb {
     package static func unknown(_ cursor: String) -> TrackerError {
         .invalid("cursor", cursor, allowed: "what the page before returned")
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> ForeignPage {
+        try await tracker.first(self)
+    }
 }
 
 /// How many foreign tasks there are.
@@ -101,6 +109,10 @@ package struct ForeignCount: Verb {
             pairs.append((try reply.text(parts[i]), try reply.number(parts[i + 1])))
         }
         return pairs
+    }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> ForeignCounts {
+        try await tracker.first(self)
     }
 }
 

@@ -26,6 +26,12 @@ package struct Get: Verb {
         }
         return records
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TaskRecord?] {
+        try await tracker.split(ids, by: { $0 }) { part, some throws(TrackerError) in
+            try await part.perform(Get(ids: some))
+        }
+    }
 }
 
 /// The fields of a record, by the short names that `lua/README.md` spells out.

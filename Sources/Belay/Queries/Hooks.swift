@@ -29,4 +29,8 @@ package struct Hooks: Verb {
         }
         return HookList(hooks: hooks, position: try reply.position(2), now: try reply.moment())
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> HookList {
+        try await tracker.first(self)
+    }
 }

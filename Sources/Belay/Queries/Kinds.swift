@@ -38,4 +38,19 @@ package struct Kinds: Verb {
         }
         return kinds
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [DefinedKind] {
+        Self.merged(try await tracker.all(self))
+    }
+
+    /// The kinds of all partitions by name. The shares of a queue limit together are the limit.
+    package static func merged(_ answers: [[DefinedKind]]) -> [DefinedKind] {
+        Dictionary(grouping: answers.joined(), by: \.name).sorted { $0.key < $1.key }.map { _, shares in
+            var kind = shares[0]
+            let limits = shares.compactMap(\.policy.queueLimit)
+            // A partition that does not know the kind yet would hold as much as the others.
+            if !limits.isEmpty { kind.policy.queueLimit = limits.reduce(0, +) * answers.count / limits.count }
+            return kind
+        }
+    }
 }

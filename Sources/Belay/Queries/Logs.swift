@@ -33,6 +33,10 @@ package struct Logs: Verb {
         for line in try reply.list(4) { lines.append(try LogLine(stored: reply.text(line), of: reply)) }
         return LogLine.merged(created: created, attempts: attempts, ignored: ignored, lines: lines)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [LogLine]? {
+        try await tracker.one(self, of: id)
+    }
 }
 
 extension LogLine {

@@ -35,4 +35,8 @@ package struct Parents: Verb {
         }
         return parents
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [ParentOutcome]? {
+        try await tracker.one(self, of: id)
+    }
 }

@@ -31,4 +31,13 @@ package struct Peek: Verb {
         for row in try reply.list(2) { tasks.append(try TaskRecord(row: row, of: reply)) }
         return tasks
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TaskRecord] {
+        // Claims take from one partition after the other, so among them this order is what claims come near to.
+        let all = try await tracker.all(self).joined().sorted { a, b in
+            if order == .priority, a.priority != b.priority { return a.priority > b.priority }
+            return a.due == b.due ? a.id < b.id : a.due < b.due
+        }
+        return Array(all.prefix(limit))
+    }
 }

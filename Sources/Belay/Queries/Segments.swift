@@ -64,6 +64,14 @@ package struct Segments: Verb {
         )
         return SegmentRecord(registration, created: created, counts: TagCounts(tag: instance, numbers: numbers))
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> SegmentPage {
+        var page = try await tracker.first(self)
+        guard !page.segments.isEmpty else { return page }
+        let counts = try await tracker.perform(Tags(tags: page.segments.map(\.instance)))
+        for (place, counts) in counts.enumerated() { page.segments[place].counts = counts }
+        return page
+    }
 }
 
 extension TagCounts {

@@ -33,4 +33,34 @@ package struct Stats: Verb {
         }
         return TrackerStats(now: now, kinds: kinds, workers: try reply.int(3), isPaused: try reply.int(4) == 1)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TrackerStats {
+        Self.merged(try await tracker.all(self))
+    }
+
+    /// The counts of all partitions together. Workers tell every partition of themselves.
+    static func merged(_ answers: [TrackerStats]) -> TrackerStats {
+        let kinds = Dictionary(grouping: answers.flatMap(\.kinds), by: \.kind).sorted { $0.key < $1.key }
+        return TrackerStats(
+            now: answers.map(\.now).max() ?? Timestamp(microseconds: 0),
+            kinds: kinds.map { _, shares in
+                shares.dropFirst().reduce(into: shares[0]) { sum, share in
+                    sum.ready += share.ready
+                    sum.scheduled += share.scheduled
+                    sum.blocked += share.blocked
+                    sum.running += share.running
+                    sum.paused += share.paused
+                    sum.succeeded += share.succeeded
+                    sum.exhausted += share.exhausted
+                    sum.cancelled += share.cancelled
+                    sum.ignored += share.ignored
+                    sum.isPaused = sum.isPaused || share.isPaused
+                    sum.oldestReadyAge = [sum.oldestReadyAge, share.oldestReadyAge].compactMap(\.self).max()
+                    sum.nextDue = [sum.nextDue, share.nextDue].compactMap(\.self).min()
+                }
+            },
+            workers: answers.map(\.workers).max() ?? 0,
+            isPaused: answers.contains(where: \.isPaused)
+        )
+    }
 }

@@ -43,6 +43,24 @@ package struct Stream: Verb {
         }
         return response
     }
+
+    /// Merges the streams of all partitions by time, as far as all were read.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> EventPage {
+        var merge = EventMerge(start, count: tracker.parts.count)
+        guard merge.isValid else {
+            throw .invalid("position", "\(start)", allowed: "one of a tracker of \(tracker.parts.count) partitions")
+        }
+        let limit = max(2, (limit + tracker.parts.count - 1) / tracker.parts.count)
+        while true {
+            let (before, starts) = (merge.read, merge.starts)
+            let pages = try await tracker.each(tracker.parts.indices) { place, part throws(TrackerError) in
+                try await part.perform(Stream(start: starts[place], limit: limit))
+            }
+            merge.take(pages, limit: limit, of: self.limit)
+            // What is told once although it happens in each partition may leave nothing of a page.
+            if !merge.events.isEmpty || merge.read == before || start == .newest { return merge.page(pages) }
+        }
+    }
 }
 
 extension TrackerEvent {
@@ -70,5 +88,84 @@ extension TrackerEvent {
                 worker: values["w"]
             )
         }
+    }
+}
+
+/// The pages of several partitions in the order of time. A pure value.
+struct EventMerge {
+    private let start: EventStart
+    /// What was read last of each partition; nil for nothing.
+    private(set) var read: [TrackerEvent.Position.Spot?]
+    private(set) var events: [TrackerEvent] = []
+    private var isLost = false
+    private var latest: Int?
+
+    init(_ start: EventStart, count: Int) {
+        self.start = start
+        read = Array(repeating: nil, count: count)
+        if case .after(let position) = start { read = position.read }
+        isValid = read.count == count
+    }
+
+    /// Whether the position to begin with is of as many partitions.
+    let isValid: Bool
+
+    /// Where to begin in each partition.
+    var starts: [EventStart] {
+        read.map { spot in
+            if start == .newest { return .newest }
+            return spot.map { .after(TrackerEvent.Position(entry: $0.entry, place: $0.place)) } ?? .oldest
+        }
+    }
+
+    /// What happens in every partition, and is told once.
+    private static let common: Set<TrackerEvent.Name> = [
+        .defined, .undefined, .kindPaused, .kindResumed, .workerOnline, .workerOffline, .workerDrained,
+    ]
+
+    /// Takes pages of at most so many entries each, until there are as many entries as asked for, or a page has run out that may
+    /// go on.
+    mutating func take(_ pages: [EventPage], limit: Int, of all: Int) {
+        for (place, page) in pages.enumerated() {
+            isLost = isLost || page.isLost
+            if start == .newest { read[place] = page.position.map { .init(entry: $0.entry, place: $0.place) } }
+            // Nothing stands at the old place any more: the oldest is next.
+            if page.isLost, page.events.isEmpty { read[place] = nil }
+        }
+        let mayGoOn = pages.map { page in Set(page.events.map(\.position.entry)).count >= limit - 1 }
+        var (taken, entries) = (Array(repeating: 0, count: pages.count), 0)
+        while true {
+            var best: Int?
+            for (place, page) in pages.enumerated() {
+                guard taken[place] < page.events.count else {
+                    if mayGoOn[place], !page.events.isEmpty { return }
+                    continue
+                }
+                if let known = best, pages[known].events[taken[known]].time <= page.events[taken[place]].time { continue }
+                best = place
+            }
+            guard let place = best else { return }
+            var event = pages[place].events[taken[place]]
+            if event.position.entry != read[place]?.entry { entries += 1 }
+            guard entries <= all else { return }
+            taken[place] += 1
+            read[place] = .init(entry: event.position.entry, place: event.position.place)
+            guard place == 0 || event.task != nil || !Self.common.contains(event.name),
+                let position = TrackerEvent.Position(read, at: place)
+            else { continue }
+            event.position = position
+            events.append(event)
+            latest = place
+        }
+    }
+
+    func page(_ pages: [EventPage]) -> EventPage {
+        let place = latest ?? read.firstIndex { $0 != nil }
+        return EventPage(
+            events: events,
+            isLost: isLost,
+            position: place.flatMap { TrackerEvent.Position(read, at: $0) },
+            now: pages.map(\.now).max() ?? Timestamp(microseconds: 0)
+        )
     }
 }

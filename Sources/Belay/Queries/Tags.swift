@@ -37,4 +37,22 @@ package struct Tags: Verb {
         }
         return counts
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TagCounts] {
+        let answers = try await tracker.all(self)
+        return answers.dropFirst().reduce(answers[0]) { sums, shares in
+            zip(sums, shares).map { sum, share in
+                var sum = sum
+                sum.ready += share.ready
+                sum.running += share.running
+                sum.paused += share.paused
+                sum.succeeded += share.succeeded
+                sum.exhausted += share.exhausted
+                sum.cancelled += share.cancelled
+                sum.ignored += share.ignored
+                sum.blocked += share.blocked
+                return sum
+            }
+        }
+    }
 }

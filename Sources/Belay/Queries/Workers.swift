@@ -43,4 +43,15 @@ package struct Workers: Verb {
         }
         return workers
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [WorkerInfo] {
+        // Of each worker the partition that heard from it last, and rather one that was told more than its name.
+        let all = Dictionary(grouping: try await tracker.all(self).joined(), by: \.name).compactMap { _, told in
+            var latest = told.max { ($0.aliveUntil ?? $0.seen) < ($1.aliveUntil ?? $1.seen) }
+            if let beaten = told.filter({ $0.aliveUntil != nil }).max(by: { $0.seen < $1.seen }) { latest = beaten }
+            latest?.seen = told.map(\.seen).max() ?? Timestamp(microseconds: 0)
+            return latest
+        }
+        return Array(all.sorted { ($0.seen, $0.name) > ($1.seen, $1.name) }.prefix(limit))
+    }
 }

@@ -9,18 +9,35 @@ package final class IDGenerator: Sendable {
     private static let digits = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
     private static let epoch = 1_577_836_800_000_000
     private let last = Mutex(0)
+    private static let nonces = 916_132_832
+    private let draw: Int
     private let nonce: [UInt8]
 
     package init(random: UInt64 = .random(in: .min ... .max)) {
-        nonce = Self.base62(Int(random % 916_132_832), width: 5)
+        draw = Int(random % UInt64(Self.nonces))
+        nonce = Self.base62(draw, width: 5)
     }
 
     package func next(now: Timestamp) -> TaskID {
-        let time = last.withLock { last in
+        TaskID(trusted: String(decoding: Self.base62(time(now), width: 9) + nonce, as: UTF8.self))
+    }
+
+    /// The id of a task in a partition: the draw is counted on until the id lies there, about as often as there are partitions.
+    package func next(now: Timestamp, partition: Int, among count: Int) -> TaskID {
+        let time = Self.base62(time(now), width: 9)
+        var draw = draw
+        while true {
+            let id = TaskID(trusted: String(decoding: time + Self.base62(draw, width: 5), as: UTF8.self))
+            if PartitionKey.partition(of: id, among: count) == partition { return id }
+            draw = (draw + 1) % Self.nonces
+        }
+    }
+
+    private func time(_ now: Timestamp) -> Int {
+        last.withLock { last in
             last = max(last + 1, now.microseconds - Self.epoch)
             return last
         }
-        return TaskID(trusted: String(decoding: Self.base62(time, width: 9) + nonce, as: UTF8.self))
     }
 
     private static func base62(_ value: Int, width: Int) -> [UInt8] {

@@ -3,39 +3,70 @@ package import RedisWire
 import Synchronization
 
 /// Performs verbs on a Redis server: EVALSHA in one round trip each, the tracker's header made or checked on first use.
+///
+/// It is one partition. That of a whole tracker learns from the header how many there are, and hands verbs over to all of
+/// them when there are more.
 package final class RedisBackend: TrackerBackend {
     private let client: RedisClient
+    private let namespace: String
     private let keyspace: Keyspace
     private let header: Open
+    private let isPart: Bool
     private let manualClock: ManualClock?
     private let logger: Logger
     private let state = Mutex(State())
 
     private struct State {
-        var payloadLimit: Int?
+        var opened: Opened?
         var lastNow: (time: Timestamp, at: ContinuousClock.Instant)?
     }
 
-    package init(client: RedisClient, keyspace: Keyspace, payloadLimit: Int, manualClock: ManualClock?, logger: Logger)
-    {
+    /// What the header says.
+    private struct Opened {
+        var header: Open.Response
+        /// All partitions, when there is more than one.
+        var all: PartitionedBackend?
+    }
+
+    /// A tracker, or one partition of it.
+    /// - Parameters:
+    ///   - partition: Which, when it is one of several; nil for the whole tracker.
+    ///   - partitions: How many there are; nil for as many as it was created with, 1 when it is new.
+    package init(
+        client: RedisClient,
+        namespace: String,
+        partition: Int? = nil,
+        partitions: Int?,
+        payloadLimit: Int,
+        manualClock: ManualClock?,
+        logger: Logger
+    ) {
         self.client = client
-        self.keyspace = keyspace
+        self.namespace = namespace
         self.manualClock = manualClock
         self.logger = logger
-        header = Open(clock: manualClock == nil ? .server : .manual, payloadLimit: payloadLimit)
+        keyspace = Keyspace(namespace: namespace, partition: partition ?? 0)
+        isPart = partition != nil
+        header = Open(clock: manualClock == nil ? .server : .manual, payloadLimit: payloadLimit, partitions: partitions)
     }
 
     package var estimatedNow: Timestamp? {
         if let manualClock { return manualClock.now }
-        return state.withLock { state in state.lastNow.map { $0.time + $0.at.duration(to: .now) } }
+        let (lastNow, all) = state.withLock { ($0.lastNow, $0.opened?.all) }
+        if let now = all?.estimatedNow { return now }
+        return lastNow.map { $0.time + $0.at.duration(to: .now) }
     }
 
     package var payloadLimit: Int {
-        get async throws(TrackerError) { try await open() }
+        get async throws(TrackerError) { try await open().header.payloadLimit }
+    }
+
+    package var partitions: Int {
+        get async throws(TrackerError) { try await open().all?.partitions ?? 1 }
     }
 
     package func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response {
-        _ = try await open()
+        if let all = try await open().all { return try await all.perform(verb) }
         var reply = try await send(verb)
         if reply.word == "NO_TRACKER" {
             // The server was emptied under us. The header is made again; what was tracked is gone.
@@ -43,20 +74,42 @@ package final class RedisBackend: TrackerBackend {
                 "tracker was emptied on the server, beginning anew",
                 metadata: ["tracker": "\(keyspace.prefix)"]
             )
-            state.withLock { $0.payloadLimit = nil }
-            _ = try await open()
+            state.withLock { $0.opened = nil }
+            if let all = try await open().all { return try await all.perform(verb) }
             reply = try await send(verb)
         }
         return try verb.decode(reply)
     }
 
-    /// Makes or checks the header and the server once; answers the payload limit.
-    private func open() async throws(TrackerError) -> Int {
-        if let limit = state.withLock({ $0.payloadLimit }) { return limit }
-        try await ServerCheck.run(client)
-        let limit = try header.decode(await send(header))
-        state.withLock { $0.payloadLimit = limit }
-        return limit
+    /// Makes or checks the header and the server once.
+    private func open() async throws(TrackerError) -> Opened {
+        if let opened = state.withLock({ $0.opened }) { return opened }
+        if !isPart { try await ServerCheck.run(client) }
+        let found = try header.decode(await send(header))
+        return state.withLock { state in
+            // Two calls may be the first; there is one set of partitions.
+            if let opened = state.opened { return opened }
+            let opened = Opened(header: found, all: isPart || found.partitions == 1 ? nil : whole(found))
+            state.opened = opened
+            return opened
+        }
+    }
+
+    /// All partitions of the tracker.
+    private func whole(_ found: Open.Response) -> PartitionedBackend {
+        PartitionedBackend(
+            (0..<found.partitions).map { partition in
+                RedisBackend(
+                    client: client,
+                    namespace: namespace,
+                    partition: partition,
+                    partitions: found.partitions,
+                    payloadLimit: found.payloadLimit,
+                    manualClock: manualClock,
+                    logger: logger
+                )
+            }
+        )
     }
 
     private func send<V: Verb>(_ verb: V) async throws(TrackerError) -> ScriptReply {
@@ -86,6 +139,12 @@ package final class RedisBackend: TrackerBackend {
                 .incompatibleTracker,
                 "tracker \(keyspace.prefix) runs on the \(try answer.string(1)) clock: open it the same way, or use another namespace"
             )
+        case "PARTITIONS":
+            let found = try answer.string(1)
+            throw TrackerError(
+                .incompatibleTracker,
+                "tracker \(namespace) has \(found) partitions: open it with partitions \(found), or leave the number out"
+            )
         default:
             break
         }
@@ -94,6 +153,7 @@ package final class RedisBackend: TrackerBackend {
     }
 
     package func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+        if let all = try? await open().all { return await all.listen(for: worker, wake) }
         let subscription = client.subscribe(to: [keyspace.wakeChannel(worker)], routedBy: keyspace.header)
         for await event in subscription {
             switch event {

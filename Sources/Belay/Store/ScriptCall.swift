@@ -48,6 +48,8 @@ package protocol Verb: Sendable {
     func encode(into call: inout ScriptCall)
     /// The answer after its first two elements, `OK` and the time, or another word that this verb knows.
     func decode(_ reply: ScriptReply) throws(TrackerError) -> Response
+    /// How it is performed on a tracker of several partitions: by its tasks, in all of them, or in one.
+    func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response
 }
 
 extension Verb {
@@ -64,6 +66,8 @@ package protocol TrackerBackend: Sendable {
     func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async
     /// The largest payload the tracker takes, bytes.
     var payloadLimit: Int { get async throws(TrackerError) }
+    /// How many partitions the tracker has.
+    var partitions: Int { get async throws(TrackerError) }
     /// Ends all connections.
     func close() async
 }

@@ -63,4 +63,8 @@ package struct Acquire: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> AcquireOutcome {
+        try await tracker.one(self, of: id)
+    }
 }

@@ -29,6 +29,10 @@ package struct Advance: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
+        try await tracker.first(self)
+    }
 }
 
 extension ScriptReply {

@@ -58,4 +58,9 @@ package struct Beat: Verb {
     }
 
     package func decode(_ reply: ScriptReply) throws(TrackerError) { try reply.requireOK() }
+
+    /// Every partition is told, because each answers by itself whether anybody takes a kind.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) {
+        _ = try await tracker.all(self)
+    }
 }

@@ -40,6 +40,25 @@ package struct Cancel: Verb {
         response.news = try reply.int(4)
         return response
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<CancelOutcome> {
+        // How many held tasks of a tag were seen is counted in each partition, so one call goes through all of them.
+        try await targets.spread(over: tracker) { part, targets throws(TrackerError) in
+            var verb = self
+            verb.targets = targets
+            guard case .tag(let tag, let states, let limit, _) = targets else { return try await part.perform(verb) }
+            var whole = TargetedResponse<CancelOutcome>(outcomes: [], more: true)
+            while whole.more {
+                let passed = whole.outcomes.count { $0 == .requested }
+                verb.targets = .tag(tag, states, limit: limit, passed: passed)
+                let step = try await part.perform(verb)
+                whole.outcomes += step.outcomes
+                whole.news += step.news
+                whole.more = step.more
+            }
+            return whole
+        }
+    }
 }
 
 /// Which tasks an operator's call works on.
@@ -61,6 +80,31 @@ package enum TaskTargets: Sendable {
         case .tag(_, let states, let limit, _):
             try HolderBatch.check(limit)
             guard !states.isEmpty else { throw .invalid("states", "none", allowed: "at least one state") }
+        }
+    }
+
+    /// Each task in its partition; those of a tag in every one.
+    func spread<Outcome: Sendable>(
+        over tracker: PartitionedBackend,
+        _ call: @escaping @Sendable (any TrackerBackend, TaskTargets) async throws(TrackerError) -> TargetedResponse<
+            Outcome
+        >
+    ) async throws(TrackerError) -> TargetedResponse<Outcome> {
+        switch self {
+        case .tasks(let ids):
+            let outcomes = try await tracker.split(ids, by: { $0 }) { part, some throws(TrackerError) in
+                try await call(part, .tasks(some)).outcomes
+            }
+            return TargetedResponse(outcomes: outcomes, more: false)
+        case .tag:
+            let answers = try await tracker.each(tracker.parts.indices) { _, part throws(TrackerError) in
+                try await call(part, self)
+            }
+            return TargetedResponse(
+                outcomes: answers.flatMap(\.outcomes),
+                more: answers.contains(where: \.more),
+                news: answers.reduce(0) { $0 + $1.news }
+            )
         }
     }
 

@@ -24,6 +24,8 @@ package struct ClaimMany: Verb {
     package var mayBeWaiting = false
     package var order = ClaimOrder.priority
     package var estimatedNow: Timestamp?
+    /// Whether the token was made for this call, which then cannot be a repeat.
+    package var isFresh = false
 
     package func validate() throws(TrackerError) {
         guard (1...Limits.batch).contains(count) else {
@@ -69,6 +71,104 @@ package struct ClaimMany: Verb {
             }
             return Response(claims: claims, nextDue: nil, now: now)
         default: throw reply.unexpected()
+        }
+    }
+}
+
+extension ClaimMany {
+    /// Asks one partition after the other for what is missing. A worker's loop is content with what the first one has that has
+    /// any, because it comes again at once while it has room; one that was idle and was not woken asks all at the same time, none
+    /// for more than its part, and stands in line in those that have nothing.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
+        if wait != nil { return try await spreadOfLoop(over: tracker) }
+        if !isFresh, let again = try await grant(on: tracker) { return again }
+        let count = tracker.parts.count
+        let start = PartitionKey.partition(of: token, among: count)
+        var sum = Spread()
+        for place in (start..<start + count).map({ $0 % count }) where sum.claims.count < self.count {
+            sum.add(await ask([place], of: tracker, missing: self.count - sum.claims.count))
+        }
+        return try sum.response()
+    }
+
+    private func spreadOfLoop(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
+        let (places, isWoken) = tracker.withPlaces { $0.order(for: worker) }
+        var (left, sum) = (places[...], Spread())
+        while !left.isEmpty, sum.claims.isEmpty {
+            let some = left.prefix(mayBeWaiting && !isWoken ? count : 1)
+            left = left.dropFirst(some.count)
+            let answers = await ask(Array(some), of: tracker, missing: count)
+            tracker.withPlaces { places in
+                for (place, answer) in zip(some, answers) {
+                    places.asked(worker, in: place, found: (try? answer.get()).map { !$0.claims.isEmpty })
+                }
+            }
+            sum.add(answers)
+        }
+        // Who has no room left must not be woken in the stead of others.
+        if sum.claims.count >= count {
+            let lines = tracker.withPlaces { $0.leave(worker) }
+            if !lines.isEmpty {
+                let leave = Leave(worker: worker, kinds: kinds)
+                _ = await tracker.results(lines) { _, part throws(TrackerError) in try await part.perform(leave) }
+            }
+        }
+        return try sum.response()
+    }
+
+    /// What an earlier call with this token was given; nil when there was none. Without kinds nothing is taken.
+    private func grant(on tracker: PartitionedBackend) async throws(TrackerError) -> Response? {
+        var verb = self
+        verb.kinds = []
+        verb.estimatedNow = nil
+        let answers = try await tracker.all(verb)
+        guard answers.contains(where: { !$0.claims.isEmpty }) else { return nil }
+        var sum = Spread()
+        sum.add(answers.map { .success($0) })
+        return try sum.response()
+    }
+
+    /// Asks some partitions at the same time, each for its part of what is missing.
+    private func ask(
+        _ places: [Int],
+        of tracker: PartitionedBackend,
+        missing: Int
+    ) async -> [Swift.Result<Response, TrackerError>] {
+        let (part, rest) = missing.quotientAndRemainder(dividingBy: places.count)
+        let standing = tracker.withPlaces { all in places.map { all.stands(worker, in: $0) } }
+        return await tracker.results(places) { place, backend throws(TrackerError) in
+            let number = places.firstIndex(of: place) ?? 0
+            var verb = self
+            verb.count = part + (number < rest ? 1 : 0)
+            verb.mayBeWaiting = standing[number]
+            verb.estimatedNow = backend.estimatedNow
+            return try await backend.perform(verb)
+        }
+    }
+
+    /// What partitions gave together.
+    private struct Spread {
+        var claims: [Claim] = []
+        private var nextDue: Timestamp?
+        private var now = Timestamp(microseconds: 0)
+        private var failure: TrackerError?
+
+        mutating func add(_ answers: [Swift.Result<Response, TrackerError>]) {
+            for answer in answers {
+                switch answer {
+                case .success(let part):
+                    claims += part.claims
+                    nextDue = [nextDue, part.nextDue].compactMap(\.self).min()
+                    now = max(now, part.now)
+                case .failure(let error): failure = failure ?? error
+                }
+            }
+        }
+
+        /// A partition that failed is told of when the others gave nothing: what they gave is held already.
+        func response() throws(TrackerError) -> Response {
+            if let failure, claims.isEmpty { throw failure }
+            return Response(claims: claims, nextDue: claims.isEmpty ? nextDue : nil, now: now)
         }
     }
 }

@@ -25,6 +25,10 @@ package struct Clear: Verb {
         try reply.requireOK()
         return ClearStep(deleted: try reply.int(3), more: try reply.int(2) == 1)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> ClearStep {
+        try await tracker.first(self)
+    }
 }
 
 /// One step of forgetting.

@@ -42,4 +42,10 @@ package struct Complete: Verb {
         }
         return outcomes
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [WriteOutcome] {
+        try await tracker.split(items, by: { $0.handle.id }) { part, some throws(TrackerError) in
+            try await part.perform(Complete(items: some, payloadLimit: payloadLimit))
+        }
+    }
 }

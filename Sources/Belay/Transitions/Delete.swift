@@ -27,4 +27,12 @@ package struct Delete: Verb {
             }
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<DeleteOutcome> {
+        try await targets.spread(over: tracker) { part, targets throws(TrackerError) in
+            var verb = self
+            verb.targets = targets
+            return try await part.perform(verb)
+        }
+    }
 }

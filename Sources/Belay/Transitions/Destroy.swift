@@ -17,4 +17,16 @@ package struct Destroy: Verb {
         let cursor = try reply.string(2)
         return cursor == "0" ? nil : cursor
     }
+
+    /// The last partition first: the first one tells how many there are.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> String? {
+        let words = cursor.split(separator: " ")
+        let place = words.count == 2 ? Int(words[0]) ?? -1 : tracker.parts.count - 1
+        guard tracker.parts.indices.contains(place), let inner = words.last else {
+            throw .invalid("cursor", cursor, allowed: "what the step before returned")
+        }
+        tracker.unsettle()
+        if let next = try await tracker.parts[place].perform(Destroy(cursor: String(inner))) { return "\(place) \(next)" }
+        return place > 0 ? "\(place - 1) 0" : nil
+    }
 }

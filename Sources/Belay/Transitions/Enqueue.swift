@@ -246,6 +246,51 @@ package struct Enqueue: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    /// Each task in its partition. A task and the tasks it waits for must lie in one.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
+        for item in items { try check(item, on: tracker) }
+        for kind in kinds {
+            if let policy = kind.policy { try await tracker.settleOnce(kind.name, offered: policy) }
+        }
+        let groups = tracker.grouped(items) { $0.id }
+        let count = tracker.parts.count
+        let answers = try await tracker.each(groups.map(\.partition)) { place, part throws(TrackerError) in
+            var verb = self
+            verb.items = groups.first { $0.partition == place }?.items ?? []
+            verb.kinds = kinds.map { ($0.name, $0.policy?.share(of: place, among: count)) }
+            return try await part.perform(verb)
+        }
+        var sum = Response()
+        for (group, answer) in zip(groups, answers) {
+            sum.duplicates.formUnion(answer.duplicates.map { group.places[$0] })
+            sum.reused.formUnion(answer.reused.map { group.places[$0] })
+            for (place, limit) in answer.full { sum.full[group.places[place]] = limit }
+            for (place, other) in answer.repeated { sum.repeated[group.places[place]] = other }
+        }
+        guard !sum.full.isEmpty else { return sum }
+        // What the partition told is its share.
+        let policies = try await tracker.kinds()
+        for place in sum.full.keys {
+            let policy = policies.first { $0.name == kinds[items[place].kind].name }?.policy
+            if let limit = policy?.queueLimit { sum.full[place] = limit }
+        }
+        return sum
+    }
+
+    private func check(_ item: Item, on tracker: PartitionedBackend) throws(TrackerError) {
+        for parent in item.wishes?.dependencies?.parents ?? [] {
+            guard case .task(let parent) = parent else { continue }
+            let (own, other) = (tracker.partition(of: item.id), tracker.partition(of: parent))
+            guard own != other else { continue }
+            throw TrackerError(
+                .invalidArgument,
+                "task “\(item.id)” lies in partition \(own) of the tracker and its parent “\(parent)” in partition \(other); "
+                    + "a task and its parents must lie in one: give their ids the same key in braces, as in {order-7}pack "
+                    + "and {order-7}ship"
+            )
+        }
+    }
 }
 
 /// A trace context as one text: `key=value` lines, at most 256 bytes, `traceparent` first; lines that do not fit are left out.

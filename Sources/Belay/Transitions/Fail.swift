@@ -66,4 +66,10 @@ package struct Fail: Verb {
         try reply.requireOK()
         return try reply.handBacks(items.count)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [HandBackOutcome] {
+        try await tracker.split(items, by: { $0.handle.id }) { part, some throws(TrackerError) in
+            try await part.perform(Fail(items: some))
+        }
+    }
 }

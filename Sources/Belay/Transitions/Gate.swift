@@ -27,4 +27,18 @@ package struct Gate: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) {
+        let results = await tracker.results(tracker.parts.indices) { _, part throws(TrackerError) in
+            try await part.perform(self)
+        }
+        let isUnknown = results.map { if case .failure(let error) = $0 { error.code == .unknownKind } else { false } }
+        if let kind, isUnknown.contains(true), isUnknown.contains(false) {
+            // Some partitions do not know the kind yet.
+            try await tracker.settle(kind, offered: nil)
+            _ = try await tracker.all(self)
+        } else {
+            for result in results { try result.get() }
+        }
+    }
 }

@@ -31,6 +31,10 @@ package struct DefineHook: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Bool {
+        try await tracker.first(self)
+    }
 }
 
 extension TrackerError {

@@ -22,4 +22,8 @@ package struct Ignore: Verb {
 
     /// The states from which a task may be set aside. One that its holder paused is its holder's.
     package static let allowed: [TaskState] = [.ready, .blocked, .paused, .exhausted, .cancelled, .ignored]
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TransitionOutcome] {
+        try await targets.spread(over: tracker) { Ignore(ids: $0.ids, actor: actor, message: message) }
+    }
 }

@@ -38,6 +38,10 @@ package struct Ingest: Verb {
         let applied = try reply.int(2)
         return IngestOutcome(applied: applied, unchanged: events.count - applied, evicted: try reply.int(3))
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> IngestOutcome {
+        try await tracker.first(self)
+    }
 }
 
 extension TrackerError {

@@ -35,4 +35,8 @@ package struct Log: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> WriteOutcome {
+        try await tracker.one(self, of: id)
+    }
 }

@@ -22,6 +22,10 @@ package struct Pause: Verb {
 
     /// The states from which a pause is legal.
     package var allowed: [TaskState] { if case .held = targets { [.running, .paused] } else { [.ready, .paused] } }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TransitionOutcome] {
+        try await targets.spread(over: tracker) { Pause($0, actor: actor, message: message) }
+    }
 }
 
 /// Whose tasks change their state.
@@ -55,6 +59,20 @@ package enum ShiftTargets: Sendable {
         }
         call.append(actor)
         call.append(message)
+    }
+
+    /// Each task in its partition.
+    func spread<V: Verb>(
+        over tracker: PartitionedBackend,
+        _ verb: @escaping @Sendable (ShiftTargets) -> V
+    ) async throws(TrackerError) -> [TransitionOutcome] where V.Response == [TransitionOutcome] {
+        switch self {
+        case .held(let handle): return try await tracker.one(verb(self), of: handle.id)
+        case .tasks(let ids):
+            return try await tracker.split(ids, by: { $0 }) { part, some throws(TrackerError) in
+                try await part.perform(verb(.tasks(some)))
+            }
+        }
     }
 
     /// `[[OK state] | [ILLEGAL state] | [STALE] | [GONE] ...]`

@@ -36,4 +36,10 @@ package struct Prioritise: Verb {
         }
         return outcomes
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [PrioritiseOutcome] {
+        try await tracker.split(ids, by: { $0 }) { part, some throws(TrackerError) in
+            try await part.perform(Prioritise(ids: some, priority: priority, actor: actor))
+        }
+    }
 }

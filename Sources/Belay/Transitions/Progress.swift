@@ -28,4 +28,8 @@ package struct Progress: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> WriteOutcome {
+        try await tracker.one(self, of: handle.id)
+    }
 }

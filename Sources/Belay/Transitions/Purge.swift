@@ -29,4 +29,10 @@ package struct Purge: Verb {
         }
         return SweepStep(items: items, more: try reply.int(2) == 1)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> SweepStep<PurgedTask> {
+        try await tracker.inTurn(limit: limit) { part, limit throws(TrackerError) in
+            try await part.perform(Purge(limit: limit))
+        }
+    }
 }

@@ -33,4 +33,10 @@ package struct Reap: Verb {
         }
         return SweepStep(items: items, more: try reply.int(2) == 1)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> SweepStep<ReapedTask> {
+        try await tracker.inTurn(limit: limit) { part, limit throws(TrackerError) in
+            try await part.perform(Reap(limit: limit, estimatedNow: part.estimatedNow))
+        }
+    }
 }

@@ -25,4 +25,10 @@ package struct Release: Verb {
         try reply.requireOK()
         return try reply.handBacks(handles.count)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [HandBackOutcome] {
+        try await tracker.split(handles, by: { $0.id }) { part, some throws(TrackerError) in
+            try await part.perform(Release(handles: some, delay: delay))
+        }
+    }
 }

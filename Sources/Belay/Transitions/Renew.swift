@@ -36,6 +36,12 @@ package struct Renew: Verb {
         }
         return outcomes
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [RenewOutcome] {
+        try await tracker.split(items, by: { $0.handle.id }) { part, some throws(TrackerError) in
+            try await part.perform(Renew(items: some))
+        }
+    }
 }
 
 /// What the batches of holders' verbs have in common.

@@ -24,4 +24,8 @@ package struct Resume: Verb {
     package var allowed: [TaskState] {
         if case .held = targets { [.paused, .running] } else { [.paused, .ready, .running] }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [TransitionOutcome] {
+        try await targets.spread(over: tracker) { Resume($0, actor: actor, message: message) }
+    }
 }

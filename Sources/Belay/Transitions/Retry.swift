@@ -50,4 +50,12 @@ package struct Retry: Verb {
             }
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<RetryOutcome> {
+        try await targets.spread(over: tracker) { part, targets throws(TrackerError) in
+            var verb = self
+            verb.targets = targets
+            return try await part.perform(verb)
+        }
+    }
 }

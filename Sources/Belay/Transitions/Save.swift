@@ -36,4 +36,8 @@ package struct Save: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> WriteOutcome {
+        try await tracker.one(self, of: handle.id)
+    }
 }

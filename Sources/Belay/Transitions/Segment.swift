@@ -92,6 +92,20 @@ package struct ChangeSegments: Verb {
         }
         return segments[index - 1].instance
     }
+
+    /// Segments are registered in the first partition. Their tasks may lie in any.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [Outcome] {
+        guard case .forget(let instances) = change else { return try await tracker.first(self) }
+        var used: Set<TaskTag> = []
+        for start in stride(from: 0, to: instances.count, by: Limits.tagsPerQuery) {
+            let some = Array(instances[start..<min(start + Limits.tagsPerQuery, instances.count)])
+            for counts in try await tracker.perform(Tags(tags: some)) where counts.total > 0 { used.insert(counts.tag) }
+        }
+        let unused = instances.filter { !used.contains($0) }
+        var outcomes = unused.isEmpty ? [] : try await tracker.first(ChangeSegments(change: .forget(unused)))
+        outcomes.reverse()
+        return instances.map { used.contains($0) ? .inUse : outcomes.popLast() ?? .gone }
+    }
 }
 
 extension TrackerError {

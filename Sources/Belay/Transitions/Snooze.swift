@@ -25,4 +25,10 @@ package struct SnoozeTasks: Verb {
         try reply.requireOK()
         return try reply.handBacks(items.count)
     }
+
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [HandBackOutcome] {
+        try await tracker.split(items, by: { $0.handle.id }) { part, some throws(TrackerError) in
+            try await part.perform(SnoozeTasks(items: some))
+        }
+    }
 }

@@ -32,4 +32,26 @@ package struct Undefine: Verb {
         default: throw reply.unexpected()
         }
     }
+
+    /// It looks for tasks in all partitions before the kind is removed from any. A task that comes in between keeps the kind.
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
+        if !force {
+            let stats = Stats.merged(try await tracker.all(Stats()))
+            if let tasks = stats.kinds.first(where: { $0.kind == kind })?.total, tasks > 0 { return .inUse(tasks: tasks) }
+        }
+        tracker.unsettle(kind)
+        var (sum, used): (Response, Int) = (.notFound, 0)
+        for answer in try await tracker.all(self) {
+            switch (answer, sum) {
+            case (.inUse(let tasks), _): used += tasks
+            case (.notFound, _): break
+            case (.step(let deleted, let more), .step(let before, let further)):
+                sum = .step(deleted: before + deleted, more: further || more)
+            case (.step, _): sum = answer
+            }
+        }
+        guard used > 0 else { return sum }
+        try await tracker.settle(kind, offered: nil)
+        return .inUse(tasks: used)
+    }
 }

@@ -45,6 +45,10 @@ extension Beat: InMemoryVerb {
     }
 }
 
+extension Leave: InMemoryVerb {
+    func apply(to state: inout InMemoryState) { for kind in kinds { state.idle[kind]?.remove(worker.description) } }
+}
+
 extension Workers: InMemoryVerb {
     func apply(to state: inout InMemoryState) -> [WorkerInfo] {
         state.workers.entries.suffix(limit).reversed().map { entry in

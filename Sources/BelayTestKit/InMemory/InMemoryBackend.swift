@@ -24,6 +24,7 @@ final class InMemoryBackend: TrackerBackend {
     }
 
     var estimatedNow: Timestamp? { time() }
+    var partitions: Int { 1 }
     var payloadLimit: Int {
         shared.withLock { shared in
             shared.state.open(now: time())
