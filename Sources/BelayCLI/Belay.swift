@@ -25,6 +25,7 @@ struct BelayCommand: AsyncParsableCommand {
                                private redis-server of this user is started on demand
                                and stays (end it with 'belay dev --stop')
               BELAY_NAMESPACE  the tracker, unless --namespace says it; else 'belay'
+              BELAY_PARTITIONS how many partitions it has, unless --partitions says it; else as created, 1 when it is new
               BELAY_ACTOR      who acts, unless --actor says it; else user@host
               BELAY_TASK_ID, BELAY_TOKEN, BELAY_FENCE
                                the lock of commands that hold one, where none is given
@@ -116,7 +117,7 @@ struct BelayCommand: AsyncParsableCommand {
 /// The words of the command line before they are parsed.
 enum CommandWords {
     private static let flags: Set<String> = ["--json", "--no-color"]
-    private static let options: Set<String> = ["--redis", "--namespace", "--actor", "--log-level"]
+    private static let options: Set<String> = ["--redis", "--namespace", "--partitions", "--actor", "--log-level"]
 
     /// Moves global options that stand before the sub-command behind it, where they are declared.
     static func reordered(_ arguments: [String], root: any ParsableCommand.Type) -> [String] {

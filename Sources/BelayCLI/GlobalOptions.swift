@@ -18,6 +18,9 @@ struct GlobalOptions: ParsableArguments {
     @Option(help: "The tracker on that server. Default: $BELAY_NAMESPACE, else belay.")
     var namespace: String?
 
+    @Option(help: "How many partitions the tracker has. Default: $BELAY_PARTITIONS, else as created; 1 when it is new.")
+    var partitions: Int?
+
     @Option(help: "Who acts, as tasks' logs name it. Default: $BELAY_ACTOR, else user@host.")
     var actor: String?
 
@@ -53,10 +56,22 @@ struct GlobalOptions: ParsableArguments {
         return String(decoding: clean.prefix(Limits.workerBytes), as: UTF8.self)
     }
 
+    /// How many partitions trackers are to have; nil for as many as they were created with.
+    func partitionCount() throws -> Int? {
+        if let partitions { return partitions }
+        guard let text = variable("BELAY_PARTITIONS") else { return nil }
+        guard let number = Int(text) else {
+            throw Failure(.usage, "BELAY_PARTITIONS is “\(Escaping.line(text))”; allowed: 1 to 256")
+        }
+        return number
+    }
+
     /// How the tracker of a namespace is reached.
-    func configuration(_ url: String, namespace: String) throws(TrackerError) -> Tracker.Configuration {
+    func configuration(_ url: String, namespace: String, partitions: Int?) throws(TrackerError) -> Tracker.Configuration
+    {
         var configuration = try Tracker.Configuration(url: url, namespace: namespace)
         configuration.actor = actorName
+        configuration.partitions = partitions
         return configuration
     }
 
@@ -95,7 +110,11 @@ struct GlobalOptions: ParsableArguments {
         let logger = try logger(default: level)
         let url = try await serverURL()
         let tracker = try Tracker(
-            configuration: try configuration(url, namespace: namespace ?? trackerName),
+            configuration: try configuration(
+                url,
+                namespace: namespace ?? trackerName,
+                partitions: try partitionCount()
+            ),
             logger: logger
         )
         let session = Session(tracker: tracker, url: url, output: output, logger: logger, environment: environment)

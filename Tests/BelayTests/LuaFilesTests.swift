@@ -39,7 +39,7 @@ private struct LuaFile: Sendable, CustomStringConvertible {
         let transitions: [any Verb.Type] = [
             Acquire.self, Advance.self, Beat.self, Cancel.self, ClaimMany.self, Clear.self, Complete.self, Define.self,
             Delete.self, Destroy.self,
-            Enqueue.self, Fail.self, Gate.self, DefineHook.self, Ignore.self, Ingest.self, Log.self, Open.self,
+            Enqueue.self, Fail.self, Gate.self, DefineHook.self, Ignore.self, Ingest.self, Leave.self, Log.self, Open.self,
             Pause.self, Prioritise.self, Progress.self, Purge.self,
             Reap.self,
             Release.self, Renew.self, Resume.self, Retry.self, Save.self, ChangeSegments.self, SnoozeTasks.self,
@@ -180,7 +180,7 @@ struct LuaFilesTests {
         let words = Self.words(file.script.source)
         #expect(words.contains("OK"))
         // What every script may answer is known to the backend.
-        let common: Set = ["NO_TRACKER", "SCHEMA", "CLOCK"]
+        let common: Set = ["NO_TRACKER", "SCHEMA", "CLOCK", "PARTITIONS"]
         let swift =
             try ["Transitions/Renew", "Transitions/Pause", "Store/ScriptReply"].map {
                 try Package.text("Sources/Belay/\($0).swift")

@@ -1,4 +1,5 @@
 import BelayTestKit
+import Foundation
 import Testing
 
 @testable import Belay
@@ -7,8 +8,20 @@ import Testing
 enum TestedBackend: String, CaseIterable, CustomTestStringConvertible {
     case redis = "Redis"
     case inMemory = "in memory"
+    case redisParts = "Redis, 3 partitions"
+    case inMemoryParts = "in memory, 3 partitions"
+
+    /// Those of one partition.
+    static let allCases: [TestedBackend] = [.redis, .inMemory] + extra
+    /// Those of several, too: for what does not depend on ids of the test's own that lie in different partitions.
+    static let spread = allCases + [.redisParts, .inMemoryParts]
+    /// Those of several partitions.
+    static let parted: [TestedBackend] = [.redisParts, .inMemoryParts]
+    static let extra: [TestedBackend] = ProcessInfo.processInfo.environment["PARTS"] == nil ? [] : [.inMemoryParts]
 
     var testDescription: String { rawValue }
+    var isRedis: Bool { self == .redis || self == .redisParts }
+    var partitions: Int { self == .redisParts || self == .inMemoryParts ? 3 : 1 }
 
     /// Runs `body` with an empty tracker of this backend and the clock of both; the kind `mail` is defined.
     func run(
@@ -17,13 +30,13 @@ enum TestedBackend: String, CaseIterable, CustomTestStringConvertible {
     ) async throws {
         let clock = ManualClock()
         switch self {
-        case .redis:
-            try await withRedisTracker(clock: clock) { tracker in
+        case .redis, .redisParts:
+            try await withRedisTracker(clock: clock, partitions: partitions) { tracker in
                 try await tracker.define(mail, policy: policy)
                 try await body(tracker, clock)
             }
-        case .inMemory:
-            try await withInMemoryTracker(clock: clock) { tracker, clock in
+        case .inMemory, .inMemoryParts:
+            try await withInMemoryTracker(clock: clock, partitions: partitions) { tracker, clock in
                 try await tracker.define(mail, policy: policy)
                 try await body(tracker, clock)
             }

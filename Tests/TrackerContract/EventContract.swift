@@ -174,11 +174,11 @@ struct EventContract {
     /// More than is kept: in memory by events, on Redis by its own command, which is faster.
     private func forgetOldest(_ tracker: Tracker, _ backend: TestedBackend) async throws {
         switch backend {
-        case .inMemory:
+        case .inMemory, .inMemoryParts:
             for turn in 0..<10_200 { try await turn % 2 == 0 ? tracker.pauseKind(mail) : tracker.resumeKind(mail) }
             let kept = try await entries(of: tracker)
             #expect((10_000..<10_200).contains(kept))
-        case .redis:
+        case .redis, .redisParts:
             for _ in 1...2 { try await tracker.enqueue([NewTask(mail)]) }
             let client = RedisClient(
                 configuration: try RedisConfiguration(url: try await PrivateRedisServer.shared().url)

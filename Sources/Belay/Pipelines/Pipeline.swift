@@ -54,23 +54,36 @@ public struct Pipeline: Sendable {
         }
     }
 
+    /// What all tasks of the pipeline have in braces on a tracker of several partitions, so that they lie in one: the first by
+    /// name of its segments without parents. Pipelines that share it share products as on a tracker of one partition.
+    var key: TaskTag? { segments.filter(\.parents.isEmpty).map { tag(of: $0) }.min { $0.description < $1.description } }
+
     func tag(of segment: Segment) -> TaskTag { instances[segment.name] ?? TaskTag(trusted: segment.name) }
 }
 
 /// Names of what a pipeline creates.
 enum SegmentTask {
     /// The id of the task for an input: the same input of the same segment is the same task.
-    static func id(_ instance: TaskTag, input: [Body], group: String? = nil) -> TaskID {
+    /// - Parameter key: What keeps the tasks of a pipeline in one partition; nil on a tracker of one.
+    static func id(_ instance: TaskTag, input: [Body], group: String? = nil, key: TaskTag? = nil) -> TaskID {
         var parts = ["input", group == nil ? "-" : "+", group ?? ""].map { Array($0.utf8) }
         for body in input { parts += [Array(body.contentType.utf8), body.bytes] }
-        return TaskID(trusted: "\(instance)/\(Digest.hex(of: parts, count: 24))")
+        let head = key.map { "{\($0)}" } ?? ""
+        return TaskID(trusted: "\(head)\(instance)/\(Digest.hex(of: parts, count: 24))")
     }
 
     /// The segment `name@key` of a task; nil for a task of no segment.
     static func instance(of id: TaskID) -> TaskTag? {
+        guard var text = split(id)?.head[...] else { return nil }
+        if text.hasPrefix("{"), let brace = text.firstIndex(of: "}") { text = text[brace...].dropFirst() }
+        return text.contains("@") ? TaskTag(trusted: String(text)) : nil
+    }
+
+    /// What the ids of all tasks of a segment begin with, and what tells one from the others.
+    static func split(_ id: TaskID) -> (head: String, tail: String)? {
         let text = id.description
-        guard let slash = text.lastIndex(of: "/"), text[..<slash].contains("@") else { return nil }
-        return TaskTag(trusted: String(text[..<slash]))
+        guard let slash = text.lastIndex(of: "/") else { return nil }
+        return (String(text[..<slash]), String(text[slash...].dropFirst()))
     }
 }
 
@@ -80,7 +93,7 @@ struct SegmentPayload: Codable, Sendable {
     var inputs: Int
     /// The key of its group.
     var group: String?
-    /// The tasks that made the products when they are more than 100: the segment, then the last part of each task's id.
+    /// The tasks that made the products when they are more than 100: what their ids begin with, then the last part of each.
     var from: [[String]]?
 
     init(_ input: Multiplex.Input) {
@@ -89,9 +102,9 @@ struct SegmentPayload: Codable, Sendable {
         guard inputs > Limits.parents else { return }
         var runs: [[String]] = []
         for product in input.products {
-            let instance = SegmentTask.instance(of: product.task)?.description ?? ""
-            if runs.last?.first != instance { runs.append([instance]) }
-            runs[runs.count - 1].append(String(product.task.description.dropFirst(instance.utf8.count + 1)))
+            guard let (head, tail) = SegmentTask.split(product.task) else { continue }
+            if runs.last?.first != head { runs.append([head]) }
+            runs[runs.count - 1].append(tail)
         }
         from = runs
     }

@@ -75,7 +75,11 @@ public final class PipelineRunner: Service, Sendable {
     ///   server), `CancellationError`, or what the functions of rules throw.
     public func execute() async throws -> PipelineReport {
         var runs: [SegmentRun] = []
-        for segment in pipeline.segments { runs.append(SegmentRun(segment, instance: pipeline.tag(of: segment))) }
+        let partitions = try await patiently { try await self.tracker.backend.partitions }
+        let key = partitions > 1 ? pipeline.key : nil
+        for segment in pipeline.segments {
+            runs.append(SegmentRun(segment, instance: pipeline.tag(of: segment), key: key))
+        }
         for (place, run) in runs.enumerated() {
             let children = runs.filter { $0.segment.parents.contains(run.segment.name) }
             runs[place].isWatchedClosely = children.contains { $0.segment.start != .all }

@@ -9,6 +9,8 @@ struct SegmentRun: Sendable {
 
     let segment: Segment
     let instance: TaskTag
+    /// What keeps the tasks of its pipeline in one partition; nil on a tracker of one.
+    let key: TaskTag?
     /// Its tasks in the order of their inputs.
     private(set) var tasks: [TaskID] = []
     private var known: Set<TaskID> = []
@@ -26,9 +28,10 @@ struct SegmentRun: Sendable {
     /// The counts when its tasks were last looked at.
     var lastCounts: TagCounts?
 
-    init(_ segment: Segment, instance: TaskTag) {
+    init(_ segment: Segment, instance: TaskTag, key: TaskTag? = nil) {
         self.segment = segment
         self.instance = instance
+        self.key = key
         report = PipelineReport.Segment(instance: instance)
     }
 
@@ -48,7 +51,9 @@ struct SegmentRun: Sendable {
             )
         }
         isClosed = true
-        return add(bodies.map { NewInput(id: SegmentTask.id(instance, input: [$0]), payload: $0, parents: []) })
+        return add(
+            bodies.map { NewInput(id: SegmentTask.id(instance, input: [$0], key: key), payload: $0, parents: []) }
+        )
     }
 
     /// The tasks that can be created now; none while the parents have not ended as far as it takes.
@@ -65,7 +70,7 @@ struct SegmentRun: Sendable {
         return add(
             try inputs.map { input in
                 NewInput(
-                    id: SegmentTask.id(instance, input: input.products.map(\.body), group: input.group),
+                    id: SegmentTask.id(instance, input: input.products.map(\.body), group: input.group, key: key),
                     payload: try Body(encoding: SegmentPayload(input)),
                     parents: input.products.count <= Limits.parents ? input.products.map(\.task) : []
                 )

@@ -8,6 +8,11 @@ package struct Open: Verb {
     package struct Response: Sendable, Hashable {
         package var payloadLimit: Int
         package var partitions: Int
+
+        package init(payloadLimit: Int, partitions: Int) {
+            self.payloadLimit = payloadLimit
+            self.partitions = partitions
+        }
     }
 
     package static let script = RedisScript(.open)

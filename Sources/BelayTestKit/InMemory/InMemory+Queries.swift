@@ -1,7 +1,9 @@
 import Belay
 
 extension Open: InMemoryVerb {
-    func apply(to state: inout InMemoryState) -> Int { state.payloadLimit }
+    func apply(to state: inout InMemoryState) -> Response {
+        Response(payloadLimit: state.payloadLimit, partitions: 1)
+    }
 }
 
 extension Get: InMemoryVerb {

@@ -30,8 +30,9 @@ struct ServiceOptions: ParsableArguments {
         let url = try await global.serverURL()
         let names = namespaces.map { $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init) }
         let clock = manualClock ? ManualClock() : nil
+        let partitions = try global.partitionCount()
         let trackers = try Trackers(names ?? [global.trackerName], clock: clock) { name throws(TrackerError) in
-            var configuration = try global.configuration(url, namespace: name)
+            var configuration = try global.configuration(url, namespace: name, partitions: partitions)
             configuration.manualClock = clock
             return try Tracker(configuration: configuration, logger: logger)
         }
