@@ -1,5 +1,8 @@
 extension Tracker {
     /// Takes up to `limit` due tasks (1 to 500): highest priority first, then the longest due, whatever the kind.
+    ///
+    /// On a tracker of several partitions that is the order within each; they are asked one after the other, each time beginning
+    /// with another, until there are enough.
     /// - Parameters:
     ///   - kinds: 1 to 100 kinds; unknown ones hold nothing.
     ///   - lease: How long the locks hold; nil for each kind's own.

@@ -123,7 +123,7 @@ extension Tracker {
         )[0]
     }
 
-    /// Creates many tasks of a Swift kind (1 to 500) in one round trip, atomically.
+    /// Creates many tasks of a Swift kind (1 to 500) in one round trip, atomically in each partition.
     /// - Returns: What became of each, in their order.
     @discardableResult
     public func enqueue<Payload, Output>(
@@ -140,6 +140,10 @@ extension Tracker {
 
     /// Creates many tasks (1 to 500) in one round trip, atomically: all that are not refused as duplicates or because their
     /// kind's queue is full, or none.
+    ///
+    /// On a tracker of several partitions that holds in each of them. Tasks whose ids are made go to one partition a hundred
+    /// at a time, all of them when one of the call waits for another; those with ids of the caller's own go where their ids say,
+    /// by the part between braces where there is one: ids with the same key in braces lie in one partition.
     /// - Parameters:
     ///   - tasks: The tasks, of any kinds.
     ///   - policy: What to define unknown kinds with; nil to refuse unknown kinds.

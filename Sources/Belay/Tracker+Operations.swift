@@ -1,5 +1,5 @@
 extension Tracker {
-    /// Stores a kind's policy for all hosts.
+    /// Stores a kind's policy for all hosts, in every partition; a call that was cut short is completed by a repeat.
     /// - Parameters:
     ///   - kind: The kind's name.
     ///   - policy: Its policy.

@@ -13,7 +13,7 @@ extension Tracker {
     public func log(of id: TaskID) async throws(TrackerError) -> [LogLine]? { try await perform(Logs(id: id)) }
 
     /// A page of tasks by kind, state, tag, worker and time, without payloads. The cursor is stable: tasks that move meanwhile neither hide
-    /// nor repeat others.
+    /// nor repeat others. Running tasks of several partitions stand among each other by when they began.
     /// - Parameters:
     ///   - kinds: Nil for all.
     ///   - states: In the order wanted.

@@ -139,10 +139,11 @@ public final class Tracker: Sendable {
     func placeInBulk(of task: NewTask) async throws(TrackerError) -> PartitionPlace? {
         let count = try await backend.partitions
         guard count > 1 else { return nil }
-        return wanted(task, count) ?? turn.withLock { turn in
-            turn += 1
-            return PartitionPlace(partition: (turn - 1) / PartitionPlace.chunk % count, count: count)
-        }
+        return wanted(task, count)
+            ?? turn.withLock { turn in
+                turn += 1
+                return PartitionPlace(partition: (turn - 1) / PartitionPlace.chunk % count, count: count)
+            }
     }
 
     /// Where the tasks of one call go whose ids are to be made; nil on a tracker of one partition. A hundred of them go to a

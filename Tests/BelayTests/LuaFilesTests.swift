@@ -39,7 +39,8 @@ private struct LuaFile: Sendable, CustomStringConvertible {
         let transitions: [any Verb.Type] = [
             Acquire.self, Advance.self, Beat.self, Cancel.self, ClaimMany.self, Clear.self, Complete.self, Define.self,
             Delete.self, Destroy.self,
-            Enqueue.self, Fail.self, Gate.self, DefineHook.self, Ignore.self, Ingest.self, Leave.self, Log.self, Open.self,
+            Enqueue.self, Fail.self, Gate.self, DefineHook.self, Ignore.self, Ingest.self, Leave.self, Log.self,
+            Open.self,
             Pause.self, Prioritise.self, Progress.self, Purge.self,
             Reap.self,
             Release.self, Renew.self, Resume.self, Retry.self, Save.self, ChangeSegments.self, SnoozeTasks.self,

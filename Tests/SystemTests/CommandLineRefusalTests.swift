@@ -58,6 +58,8 @@ import Testing
         (["claim", "k", "--token", "a b"], 64, "1 to 64 printable ASCII"),
         (["claim", "k", "--worker", ""], 64, "worker name"),
         (["claim", "k", "--order", "newest"], 64, "priority"),
+        (["claim", "k", "--partitions", "257"], 64, "1 to 256"),
+        (["claim", "k", "--partitions", "2"], 78, "has 1 partition:"),
         (["claim", "k"], 75, "nothing is due"),
         (["renew"], 64, "--token and --fence as 'belay claim' printed them"),
         (["renew", "a", "--fence", "1"], 64, "--token and --fence"),

@@ -1,5 +1,4 @@
 import BelayTestKit
-import Foundation
 import Testing
 
 @testable import Belay
@@ -12,12 +11,11 @@ enum TestedBackend: String, CaseIterable, CustomTestStringConvertible {
     case inMemoryParts = "in memory, 3 partitions"
 
     /// Those of one partition.
-    static let allCases: [TestedBackend] = [.redis, .inMemory] + extra
+    static let allCases: [TestedBackend] = [.redis, .inMemory]
     /// Those of several, too: for what does not depend on ids of the test's own that lie in different partitions.
-    static let spread = allCases + [.redisParts, .inMemoryParts]
+    static let spread = allCases + parted
     /// Those of several partitions.
     static let parted: [TestedBackend] = [.redisParts, .inMemoryParts]
-    static let extra: [TestedBackend] = ProcessInfo.processInfo.environment["PARTS"] == nil ? [] : [.inMemoryParts]
 
     var testDescription: String { rawValue }
     var isRedis: Bool { self == .redis || self == .redisParts }

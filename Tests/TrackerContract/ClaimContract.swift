@@ -26,7 +26,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a claim tells the whole lock", arguments: TestedBackend.allCases)
+    @Test("a claim tells the whole lock", arguments: TestedBackend.spread)
     func claimedLock(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -59,7 +59,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("the same claim twice gets the same locks", arguments: TestedBackend.allCases)
+    @Test("the same claim twice gets the same locks", arguments: TestedBackend.spread)
     func repeated(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] { try await tracker.add(id) }
@@ -76,7 +76,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("an empty claim tells when the next task is due", arguments: TestedBackend.allCases)
+    @Test("an empty claim tells when the next task is due", arguments: TestedBackend.spread)
     func nextDue(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let verb = ClaimMany(token: "t", worker: tracker.workerName, count: 2, kinds: [mail])
@@ -87,7 +87,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a lock is free exactly at its end, and its crash is counted", arguments: TestedBackend.allCases)
+    @Test("a lock is free exactly at its end, and its crash is counted", arguments: TestedBackend.spread)
     func expiry(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -103,7 +103,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a claim takes back ten expired leases on its way", arguments: TestedBackend.allCases)
+    @Test("a claim takes back ten expired leases on its way", arguments: TestedBackend.spread)
     func takesBack(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.enqueue((0..<25).map { _ in NewTask(mail) })
@@ -118,7 +118,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a task that cannot be locked says why", arguments: TestedBackend.allCases)
+    @Test("a task that cannot be locked says why", arguments: TestedBackend.spread)
     func refusals(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("later", delay: .seconds(60))
@@ -135,7 +135,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a lock that is taken over refuses its old holder", arguments: TestedBackend.allCases)
+    @Test("a lock that is taken over refuses its old holder", arguments: TestedBackend.spread)
     func superseded(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -149,7 +149,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("a task that has ended begins anew on request", arguments: TestedBackend.allCases)
+    @Test("a task that has ended begins anew on request", arguments: TestedBackend.spread)
     func restart(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -164,7 +164,7 @@ struct ClaimContract {
         }
     }
 
-    @Test("bad input is refused", arguments: TestedBackend.allCases)
+    @Test("bad input is refused", arguments: TestedBackend.spread)
     func badInput(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

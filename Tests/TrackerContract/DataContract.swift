@@ -8,7 +8,7 @@ import Testing
 struct DataContract {
     private static let failure = TaskFailure(type: "e", message: "m")
 
-    @Test("data goes on to the next attempt, whatever becomes of this one", arguments: TestedBackend.allCases)
+    @Test("data goes on to the next attempt, whatever becomes of this one", arguments: TestedBackend.spread)
     func data(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -33,7 +33,7 @@ struct DataContract {
         }
     }
 
-    @Test("data stays with a task that begins anew, and goes when it is deleted", arguments: TestedBackend.allCases)
+    @Test("data stays with a task that begins anew, and goes when it is deleted", arguments: TestedBackend.spread)
     func dataAnew(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let data = Body(text: String(repeating: "x", count: 300))
@@ -50,7 +50,7 @@ struct DataContract {
         }
     }
 
-    @Test("a response shows at once, and is the result unless there is another", arguments: TestedBackend.allCases)
+    @Test("a response shows at once, and is the result unless there is another", arguments: TestedBackend.spread)
     func response(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (half, whole) = (Body(text: "half"), Body(bytes: Array("whole".utf8)))
@@ -67,7 +67,7 @@ struct DataContract {
         }
     }
 
-    @Test("a response belongs to its attempt", arguments: TestedBackend.allCases)
+    @Test("a response belongs to its attempt", arguments: TestedBackend.spread)
     func responseOfAttempt(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(retry: .fixed(.zero))) { tracker, _ in
             try await tracker.add("a")
@@ -82,7 +82,7 @@ struct DataContract {
         }
     }
 
-    @Test("what is too large is refused, and nobody else may write", arguments: TestedBackend.allCases)
+    @Test("what is too large is refused, and nobody else may write", arguments: TestedBackend.spread)
     func refused(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

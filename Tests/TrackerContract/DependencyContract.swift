@@ -30,7 +30,7 @@ struct DependencyContract {
 
     @Test(
         "a task runs once its parents ended as it needs, and is cancelled once they cannot",
-        arguments: TestedBackend.allCases,
+        arguments: TestedBackend.spread,
         Dependencies.Condition.allCases
     )
     func conditions(backend: TestedBackend, condition: Dependencies.Condition) async throws {
@@ -60,7 +60,7 @@ struct DependencyContract {
 
     @Test(
         "of parents that ended before, a task is ready or cancelled at once",
-        arguments: TestedBackend.allCases,
+        arguments: TestedBackend.spread,
         Dependencies.Condition.allCases
     )
     func endedBefore(backend: TestedBackend, condition: Dependencies.Condition) async throws {
@@ -181,7 +181,7 @@ struct DependencyContract {
         }
     }
 
-    @Test("what cannot be waited for is refused with what is allowed", arguments: TestedBackend.allCases)
+    @Test("what cannot be waited for is refused with what is allowed", arguments: TestedBackend.spread)
     func validation(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -239,7 +239,7 @@ struct DependencyContract {
         }
     }
 
-    @Test("a task that waits keeps its delay", arguments: TestedBackend.allCases)
+    @Test("a task that waits keeps its delay", arguments: TestedBackend.spread)
     func delayed(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b"] { try await tracker.add(id) }
@@ -384,7 +384,7 @@ struct DependencyContract {
 
     @Test(
         "children beyond the budget of a call are told by a reaper or by the next claim",
-        arguments: TestedBackend.allCases,
+        arguments: TestedBackend.spread,
         [true, false]
     )
     func manyChildren(backend: TestedBackend, byReaper: Bool) async throws {

@@ -6,7 +6,7 @@ import Testing
 /// New tasks and kinds, on every backend.
 @Suite("enqueue and define")
 struct EnqueueContract {
-    @Test("a new task waits with everything it was given", arguments: TestedBackend.allCases)
+    @Test("a new task waits with everything it was given", arguments: TestedBackend.spread)
     func newTask(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let options = EnqueueOptions(id: "a", delay: .seconds(60), priority: 9, attempts: 7)
@@ -22,7 +22,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("bodies of every size come back as they were", arguments: TestedBackend.allCases)
+    @Test("bodies of every size come back as they were", arguments: TestedBackend.spread)
     func sizes(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for size in [0, 1, 63, 64, 65, 128, 129, 192, 193, 256, 257, 5000] {
@@ -38,7 +38,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("generated ids are new and sort by time", arguments: TestedBackend.allCases)
+    @Test("generated ids are new and sort by time", arguments: TestedBackend.spread)
     func generatedIDs(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let first = try await tracker.enqueue((0..<20).map { _ in NewTask(mail) }).map(\.id)
@@ -49,7 +49,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("an id that is taken is refused, or answered with the task that has it", arguments: TestedBackend.allCases)
+    @Test("an id that is taken is refused, or answered with the task that has it", arguments: TestedBackend.spread)
     func duplicates(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -65,7 +65,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("the same request twice makes its tasks once", arguments: TestedBackend.allCases)
+    @Test("the same request twice makes its tasks once", arguments: TestedBackend.spread)
     func repeated(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let item = Enqueue.Item(
@@ -95,7 +95,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("a kind is defined on first use, and its stored policy stands", arguments: TestedBackend.allCases)
+    @Test("a kind is defined on first use, and its stored policy stands", arguments: TestedBackend.spread)
     func kindOnFirstUse(backend: TestedBackend) async throws {
         struct Letter: Codable, Sendable { var to: String }
         try await backend.run { tracker, _ in
@@ -110,7 +110,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("a kind is defined once, refused when it differs, and replaced on request", arguments: TestedBackend.allCases)
+    @Test("a kind is defined once, refused when it differs, and replaced on request", arguments: TestedBackend.spread)
     func define(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let list = KindPolicy(retry: .list([.seconds(1), .milliseconds(1500)], jitter: 0.25), keepOther: nil)
@@ -123,7 +123,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("a tracker holds 1,000 kinds", arguments: TestedBackend.allCases)
+    @Test("a tracker holds 1,000 kinds", arguments: TestedBackend.spread)
     func fullOfKinds(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for number in 1..<1000 { try await tracker.define(KindName("kind-\(number)")) }
@@ -134,7 +134,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("bad input is refused, and nothing is written", arguments: TestedBackend.allCases)
+    @Test("bad input is refused, and nothing is written", arguments: TestedBackend.spread)
     func badInput(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let decades = Duration.seconds(3651 * 86_400)
@@ -162,7 +162,7 @@ struct EnqueueContract {
         }
     }
 
-    @Test("a policy out of range is refused", arguments: TestedBackend.allCases)
+    @Test("a policy out of range is refused", arguments: TestedBackend.spread)
     func badPolicies(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for policy in [

@@ -71,7 +71,7 @@ struct EventContract {
         }
     }
 
-    @Test("a reader of what is new sees nothing of before", arguments: TestedBackend.allCases)
+    @Test("a reader of what is new sees nothing of before", arguments: TestedBackend.spread)
     func newest(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.enqueue((0..<3).map { _ in NewTask(mail) })
@@ -84,7 +84,7 @@ struct EventContract {
         }
     }
 
-    @Test("what changes nothing is no event", arguments: TestedBackend.allCases)
+    @Test("what changes nothing is no event", arguments: TestedBackend.spread)
     func silence(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -135,7 +135,7 @@ struct EventContract {
         }
     }
 
-    @Test("a follower ends when its task is cancelled", arguments: TestedBackend.allCases)
+    @Test("a follower ends when its task is cancelled", arguments: TestedBackend.spread)
     func cancelled(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let count = try await withThrowingTaskGroup(of: Int.self) { group in

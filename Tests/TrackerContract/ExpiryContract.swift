@@ -57,7 +57,7 @@ struct ExpiryContract {
 
     @Test(
         "what began before goes on after its expiry; a retry and force pass over it",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func passing(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
@@ -130,7 +130,7 @@ struct ExpiryContract {
         }
     }
 
-    @Test("a worker that left because too much failed says so", arguments: TestedBackend.allCases)
+    @Test("a worker that left because too much failed says so", arguments: TestedBackend.spread)
     func drained(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.beat(.online, kinds: [mail])

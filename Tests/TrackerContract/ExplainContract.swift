@@ -10,7 +10,7 @@ struct ExplainContract {
     /// As an explanation tells it: an attempt shows the backtrace.
     private static let told = TaskFailure(type: "e", message: "m", host: "h", pid: 1)
 
-    @Test("no task, no explanation", arguments: TestedBackend.allCases)
+    @Test("no task, no explanation", arguments: TestedBackend.spread)
     func none(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let why = try await tracker.explain("a")
@@ -18,7 +18,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("not due yet, and no worker", arguments: TestedBackend.allCases)
+    @Test("not due yet, and no worker", arguments: TestedBackend.spread)
     func notDue(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a", delay: .seconds(60))
@@ -30,7 +30,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("waits for its next attempt", arguments: TestedBackend.allCases)
+    @Test("waits for its next attempt", arguments: TestedBackend.spread)
     func retrying(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -44,7 +44,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("its kind, or the tracker, is paused", arguments: TestedBackend.allCases)
+    @Test("its kind, or the tracker, is paused", arguments: TestedBackend.spread)
     func paused(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -85,7 +85,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("nobody takes its kind", arguments: TestedBackend.allCases)
+    @Test("nobody takes its kind", arguments: TestedBackend.spread)
     func noWorker(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.define("fax")
@@ -109,7 +109,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("it runs, is asked to stop, and its lease ends", arguments: TestedBackend.allCases)
+    @Test("it runs, is asked to stop, and its lease ends", arguments: TestedBackend.spread)
     func running(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -127,7 +127,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("it is paused, by its holder or an operator", arguments: TestedBackend.allCases)
+    @Test("it is paused, by its holder or an operator", arguments: TestedBackend.spread)
     func pausedTask(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("held")
@@ -144,7 +144,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("it ended well, or was ended", arguments: TestedBackend.allCases)
+    @Test("it ended well, or was ended", arguments: TestedBackend.spread)
     func ended(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["s", "c", "n"] { try await tracker.add(id) }
@@ -161,7 +161,7 @@ struct ExplainContract {
         }
     }
 
-    @Test("its attempts are used up, by errors or crashes", arguments: TestedBackend.allCases)
+    @Test("its attempts are used up, by errors or crashes", arguments: TestedBackend.spread)
     func exhausted(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(lease: .seconds(10), attempts: 1)) { tracker, clock in
             for id: TaskID in ["failed", "crashed"] { try await tracker.add(id) }

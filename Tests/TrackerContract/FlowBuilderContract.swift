@@ -8,7 +8,7 @@ import Testing
 struct FlowBuilderContract {
     private static let step = TaskKind<String, NoOutput>("step", policy: KindPolicy(attempts: 1))
 
-    @Test("a chain, a fan-out and a fan-in run in their order", arguments: TestedBackend.allCases)
+    @Test("a chain, a fan-out and a fan-in run in their order", arguments: TestedBackend.spread)
     func order(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             var flow = try Flow()
@@ -34,7 +34,7 @@ struct FlowBuilderContract {
         }
     }
 
-    @Test("a group calls back: complete, success or exhausted", arguments: TestedBackend.allCases, [true, false])
+    @Test("a group calls back: complete, success or exhausted", arguments: TestedBackend.spread, [true, false])
     func callbacks(backend: TestedBackend, isGood: Bool) async throws {
         try await backend.run { tracker, _ in
             var flow = try Flow("f")
@@ -70,7 +70,7 @@ struct FlowBuilderContract {
         }
     }
 
-    @Test("a failed child fails its parent, is ignored, or lets it go on", arguments: TestedBackend.allCases)
+    @Test("a failed child fails its parent, is ignored, or lets it go on", arguments: TestedBackend.spread)
     func failurePolicies(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             var flow = try Flow("f")
@@ -92,7 +92,7 @@ struct FlowBuilderContract {
 
     @Test(
         "a flow is cancelled, and retried, as a whole; sent again, it creates nothing",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func whole(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -108,7 +108,7 @@ struct FlowBuilderContract {
         }
     }
 
-    @Test("a flow that cannot be is refused before anything is sent", arguments: TestedBackend.allCases)
+    @Test("a flow that cannot be is refused before anything is sent", arguments: TestedBackend.spread)
     func refused(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             var flow = try Flow("f")

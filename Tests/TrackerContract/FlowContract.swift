@@ -109,7 +109,7 @@ struct FlowContract {
 
     @Test(
         "a task that is run again in one call with a group waits for it, in any order",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func retryWithGroup(backend: TestedBackend) async throws {
         for order: [TaskID] in [["a", "after"], ["after", "a"]] {

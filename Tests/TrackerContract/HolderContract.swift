@@ -14,7 +14,7 @@ struct HolderContract {
         pid: 7
     )
 
-    @Test("a renewed lock holds for another lease from now", arguments: TestedBackend.allCases)
+    @Test("a renewed lock holds for another lease from now", arguments: TestedBackend.spread)
     func renew(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] { try await tracker.add(id) }
@@ -33,7 +33,7 @@ struct HolderContract {
         }
     }
 
-    @Test("progress is kept, and refused from anyone else", arguments: TestedBackend.allCases)
+    @Test("progress is kept, and refused from anyone else", arguments: TestedBackend.spread)
     func progress(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -55,7 +55,7 @@ struct HolderContract {
         }
     }
 
-    @Test("success ends a task, also after its lease, until another holds it", arguments: TestedBackend.allCases)
+    @Test("success ends a task, also after its lease, until another holds it", arguments: TestedBackend.spread)
     func complete(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] { try await tracker.add(id) }
@@ -78,7 +78,7 @@ struct HolderContract {
         }
     }
 
-    @Test("a failure waits as the policy says, and the last one exhausts", arguments: TestedBackend.allCases)
+    @Test("a failure waits as the policy says, and the last one exhausts", arguments: TestedBackend.spread)
     func failToTheEnd(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -99,7 +99,7 @@ struct HolderContract {
         }
     }
 
-    @Test("the repeat of a failure is answered alike whatever became of the task", arguments: TestedBackend.allCases)
+    @Test("the repeat of a failure is answered alike whatever became of the task", arguments: TestedBackend.spread)
     func repeatedFailure(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -116,7 +116,7 @@ struct HolderContract {
         }
     }
 
-    @Test("a holder may choose the delay, the end, or that it was cancelled", arguments: TestedBackend.allCases)
+    @Test("a holder may choose the delay, the end, or that it was cancelled", arguments: TestedBackend.spread)
     func dispositions(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c", "d"] { try await tracker.add(id) }
@@ -136,7 +136,7 @@ struct HolderContract {
         }
     }
 
-    @Test("a long error is shortened alike", arguments: TestedBackend.allCases)
+    @Test("a long error is shortened alike", arguments: TestedBackend.spread)
     func longFailure(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -172,7 +172,7 @@ struct HolderContract {
         }
     }
 
-    @Test("a snoozed task comes later and keeps its attempt", arguments: TestedBackend.allCases)
+    @Test("a snoozed task comes later and keeps its attempt", arguments: TestedBackend.spread)
     func snooze(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -193,7 +193,7 @@ struct HolderContract {
         }
     }
 
-    @Test("the last twenty attempts are remembered", arguments: TestedBackend.allCases)
+    @Test("the last twenty attempts are remembered", arguments: TestedBackend.spread)
     func history(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

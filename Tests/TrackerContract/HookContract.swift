@@ -35,7 +35,7 @@ struct HookContract {
         }
     }
 
-    @Test("are stored, replaced and removed", arguments: TestedBackend.allCases)
+    @Test("are stored, replaced and removed", arguments: TestedBackend.spread)
     func stored(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, clock in
             let since = clock.now
@@ -60,7 +60,7 @@ struct HookContract {
         }
     }
 
-    @Test("create a task for each end that they are about, once", arguments: TestedBackend.allCases)
+    @Test("create a task for each end that they are about, once", arguments: TestedBackend.spread)
     func everyEnd(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, clock in
             try await tracker.add("early")
@@ -110,7 +110,7 @@ struct HookContract {
         }
     }
 
-    @Test("are not set off twice by a runner that begins before the position", arguments: TestedBackend.allCases)
+    @Test("are not set off twice by a runner that begins before the position", arguments: TestedBackend.spread)
     func repeated(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, _ in
             try await tracker.defineHook(
@@ -146,7 +146,7 @@ struct HookContract {
         }
     }
 
-    @Test("look at tags and fields of the record, and pass over what is gone", arguments: TestedBackend.allCases)
+    @Test("look at tags and fields of the record, and pass over what is gone", arguments: TestedBackend.spread)
     func records(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, _ in
             let others: [KindPattern] = ["!note"]
@@ -180,7 +180,7 @@ struct HookContract {
         }
     }
 
-    @Test("make webhooks tasks of their own kind, whose ends set off nothing", arguments: TestedBackend.allCases)
+    @Test("make webhooks tasks of their own kind, whose ends set off nothing", arguments: TestedBackend.spread)
     func webhooks(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, _ in
             try await tracker.defineHook(HookRule("w", action: .webhook(Webhook(url: "http://h/", secret: "s"))))
@@ -222,7 +222,7 @@ struct HookContract {
         }
     }
 
-    @Test("keep within the limits of ids and payloads", arguments: TestedBackend.allCases)
+    @Test("keep within the limits of ids and payloads", arguments: TestedBackend.spread)
     func limits(backend: TestedBackend) async throws {
         try await Self.run(backend) { tracker, _ in
             let name = String(repeating: "n", count: 64)

@@ -8,7 +8,7 @@ import Testing
 struct KindContract {
     private static let failure = TaskFailure(type: "e", message: "m")
 
-    @Test("an attempt's time is over at its time-out, however often it is renewed", arguments: TestedBackend.allCases)
+    @Test("an attempt's time is over at its time-out, however often it is renewed", arguments: TestedBackend.spread)
     func timeout(backend: TestedBackend) async throws {
         let policy = KindPolicy(lease: .seconds(10), retry: .fixed(.zero), timeout: .seconds(25))
         try await backend.run(policy) { tracker, clock in
@@ -31,7 +31,7 @@ struct KindContract {
         }
     }
 
-    @Test("the time-out stands still in a pause and begins anew after it", arguments: TestedBackend.allCases)
+    @Test("the time-out stands still in a pause and begins anew after it", arguments: TestedBackend.spread)
     func timeoutInPause(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(lease: .seconds(10), timeout: .seconds(15))) { tracker, clock in
             try await tracker.add("a")
@@ -65,7 +65,7 @@ struct KindContract {
         }
     }
 
-    @Test("a kind whose failures are to be expected sets its tasks aside", arguments: TestedBackend.allCases)
+    @Test("a kind whose failures are to be expected sets its tasks aside", arguments: TestedBackend.spread)
     func whenExhausted(backend: TestedBackend) async throws {
         let policy = KindPolicy(lease: .seconds(1), attempts: 1, retry: .fixed(.zero), whenExhausted: .ignored)
         try await backend.run(policy) { tracker, clock in
@@ -85,7 +85,7 @@ struct KindContract {
         }
     }
 
-    @Test("ignored tasks are kept as long as other ended ones", arguments: TestedBackend.allCases)
+    @Test("ignored tasks are kept as long as other ended ones", arguments: TestedBackend.spread)
     func purge(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(keepOther: .seconds(100))) { tracker, clock in
             try await tracker.add("a")
@@ -97,7 +97,7 @@ struct KindContract {
         }
     }
 
-    @Test("a success ends a row of failures", arguments: TestedBackend.allCases)
+    @Test("a success ends a row of failures", arguments: TestedBackend.spread)
     func failuresInARow(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(retry: .fixed(.zero))) { tracker, _ in
             try await tracker.add("a")
@@ -108,7 +108,7 @@ struct KindContract {
         }
     }
 
-    @Test("deleted tasks are gone, running ones only by force", arguments: TestedBackend.allCases)
+    @Test("deleted tasks are gone, running ones only by force", arguments: TestedBackend.spread)
     func delete(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["waits", "runs", "paused"] { try await tracker.add(id) }
@@ -128,7 +128,7 @@ struct KindContract {
         }
     }
 
-    @Test("a kind is removed when it has no tasks, or with them by force", arguments: TestedBackend.allCases)
+    @Test("a kind is removed when it has no tasks, or with them by force", arguments: TestedBackend.spread)
     func undefine(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.define("fax")

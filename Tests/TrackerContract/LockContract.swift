@@ -6,7 +6,7 @@ import Testing
 /// Locks that are taken again or taken away, and the orders of claiming, on every backend.
 @Suite("locks")
 struct LockContract {
-    @Test("a holder that enters again gets a new lock", arguments: TestedBackend.allCases)
+    @Test("a holder that enters again gets a new lock", arguments: TestedBackend.spread)
     func reentry(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(lease: .seconds(10), attempts: 1)) { tracker, clock in
             try await tracker.add("a")
@@ -27,7 +27,7 @@ struct LockContract {
         }
     }
 
-    @Test("a token of the caller's own gives the same lock again", arguments: TestedBackend.allCases)
+    @Test("a token of the caller's own gives the same lock again", arguments: TestedBackend.spread)
     func ownToken(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for id: TaskID in ["a", "b", "c"] { try await tracker.add(id) }
@@ -63,7 +63,7 @@ struct LockContract {
         }
     }
 
-    @Test("a forced retry takes the task from its holder", arguments: TestedBackend.allCases)
+    @Test("a forced retry takes the task from its holder", arguments: TestedBackend.spread)
     func forcedRetry(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(attempts: 1)) { tracker, clock in
             try await tracker.add("a")
@@ -79,7 +79,7 @@ struct LockContract {
         }
     }
 
-    @Test("a success that is begun anew stays in the history", arguments: TestedBackend.allCases)
+    @Test("a success that is begun anew stays in the history", arguments: TestedBackend.spread)
     func successes(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -96,7 +96,7 @@ struct LockContract {
         }
     }
 
-    @Test("every attempt shows its own backtrace", arguments: TestedBackend.allCases)
+    @Test("every attempt shows its own backtrace", arguments: TestedBackend.spread)
     func backtraces(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

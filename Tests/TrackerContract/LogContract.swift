@@ -6,7 +6,7 @@ import Testing
 /// The logs of tasks, on every backend.
 @Suite("logs")
 struct LogContract {
-    @Test("a log tells a task's whole life", arguments: TestedBackend.allCases)
+    @Test("a log tells a task's whole life", arguments: TestedBackend.spread)
     func life(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let options = EnqueueOptions(id: "a")
@@ -57,7 +57,7 @@ struct LogContract {
         }
     }
 
-    @Test("a task that nobody spoke of has a log, too", arguments: TestedBackend.allCases)
+    @Test("a task that nobody spoke of has a log, too", arguments: TestedBackend.spread)
     func quiet(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -72,7 +72,7 @@ struct LogContract {
         }
     }
 
-    @Test("what changed nothing is not told", arguments: TestedBackend.allCases)
+    @Test("what changed nothing is not told", arguments: TestedBackend.spread)
     func unchanged(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -85,7 +85,7 @@ struct LogContract {
         }
     }
 
-    @Test("a repeated request adds its line once", arguments: TestedBackend.allCases)
+    @Test("a repeated request adds its line once", arguments: TestedBackend.spread)
     func repeated(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -99,7 +99,7 @@ struct LogContract {
         }
     }
 
-    @Test("the last hundred lines are kept", arguments: TestedBackend.allCases)
+    @Test("the last hundred lines are kept", arguments: TestedBackend.spread)
     func limit(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -113,7 +113,7 @@ struct LogContract {
         }
     }
 
-    @Test("only the holder writes as the holder, and messages are clean", arguments: TestedBackend.allCases)
+    @Test("only the holder writes as the holder, and messages are clean", arguments: TestedBackend.spread)
     func refused(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

@@ -38,7 +38,7 @@ struct LoopContract {
         }
     }
 
-    @Test("work under a lock records its success", arguments: TestedBackend.allCases)
+    @Test("work under a lock records its success", arguments: TestedBackend.spread)
     func scopeSucceeds(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -57,7 +57,7 @@ struct LoopContract {
         }
     }
 
-    @Test("work under a lock records its error and throws it on", arguments: TestedBackend.allCases)
+    @Test("work under a lock records its error and throws it on", arguments: TestedBackend.spread)
     func scopeFails(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["fails", "ends", "waits"] { try await tracker.add(id) }
@@ -79,7 +79,7 @@ struct LoopContract {
         }
     }
 
-    @Test("work whose task is cancelled is stopped", arguments: TestedBackend.allCases)
+    @Test("work whose task is cancelled is stopped", arguments: TestedBackend.spread)
     func scopeCancelled(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")

@@ -8,7 +8,7 @@ import Testing
 struct OperatorContract {
     @Test(
         "a waiting task is cancelled at once, a running one when its holder answers",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func cancel(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
@@ -28,7 +28,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a cancelled task whose holder died is over", arguments: TestedBackend.allCases)
+    @Test("a cancelled task whose holder died is over", arguments: TestedBackend.spread)
     func cancelCrashed(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] {
@@ -44,7 +44,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a retry runs an ended task anew and a waiting one now", arguments: TestedBackend.allCases)
+    @Test("a retry runs an ended task anew and a waiting one now", arguments: TestedBackend.spread)
     func retry(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("ended")
@@ -66,7 +66,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("fences grow although a task is run again in the same moment", arguments: TestedBackend.allCases)
+    @Test("fences grow although a task is run again in the same moment", arguments: TestedBackend.spread)
     func fenceOfRetry(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -81,7 +81,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a retry that keeps the count gives one more attempt", arguments: TestedBackend.allCases)
+    @Test("a retry that keeps the count gives one more attempt", arguments: TestedBackend.spread)
     func retryKept(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(attempts: 1, retry: .fixed(.zero))) { tracker, _ in
             try await tracker.add("a")
@@ -96,7 +96,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("expired leases are taken back, step by step", arguments: TestedBackend.allCases)
+    @Test("expired leases are taken back, step by step", arguments: TestedBackend.spread)
     func reap(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] {
@@ -118,7 +118,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a task that crashes its workers is exhausted", arguments: TestedBackend.allCases)
+    @Test("a task that crashes its workers is exhausted", arguments: TestedBackend.spread)
     func crashLoop(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(lease: .seconds(1), attempts: 2, retry: .fixed(.zero))) { tracker, clock in
             try await tracker.add("a")
@@ -160,7 +160,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("fences grow although the clock goes back", arguments: TestedBackend.allCases)
+    @Test("fences grow although the clock goes back", arguments: TestedBackend.spread)
     func clockGoesBack(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -176,7 +176,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a tracker that is destroyed begins anew", arguments: TestedBackend.allCases)
+    @Test("a tracker that is destroyed begins anew", arguments: TestedBackend.spread)
     func destroy(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -186,7 +186,7 @@ struct OperatorContract {
         }
     }
 
-    @Test("a closed tracker refuses", arguments: TestedBackend.allCases)
+    @Test("a closed tracker refuses", arguments: TestedBackend.spread)
     func closed(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             await tracker.close()

@@ -18,7 +18,10 @@ struct PartitionContract {
 
     private func partitions(of ids: [TaskID]) -> [Int] { ids.map { PartitionKey.partition(of: $0, among: 3) } }
 
-    @Test("a small call goes to one partition, a large one to several, and all fill evenly", arguments: TestedBackend.parted)
+    @Test(
+        "a small call is in one partition, a large one in several, and all fill evenly",
+        arguments: TestedBackend.parted
+    )
     func spreading(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             #expect(try await tracker.backend.partitions == 3)
@@ -49,7 +52,8 @@ struct PartitionContract {
             #expect(Set(claims.map(\.id)) == Set(ids))
             var handles = claims.map(\.handle)
             handles[3].token = "other"
-            #expect(try await tracker.renew(handles, for: .seconds(5)).map { $0 == .renewed } == (0..<12).map { $0 != 3 })
+            let renewed = try await tracker.renew(handles, for: .seconds(5))
+            #expect(renewed == (0..<12).map { $0 == 3 ? .stale : .renewed })
             let completed = try await tracker.complete(handles.map { ($0, Body(text: "\($0.id)")) })
             #expect(completed == (0..<12).map { $0 == 3 ? .stale : .accepted })
             let results = try await tracker.get(claims.map(\.id)).map { $0?.result }
@@ -59,7 +63,11 @@ struct PartitionContract {
         }
     }
 
-    @Test("pages hold every task once, in one order", arguments: TestedBackend.parted, [FindOrder.oldestFirst, .newestFirst])
+    @Test(
+        "pages hold every task once, in one order",
+        arguments: TestedBackend.parted,
+        [FindOrder.oldestFirst, .newestFirst]
+    )
     func paging(backend: TestedBackend, order: FindOrder) async throws {
         try await backend.run { tracker, clock in
             var ids: [TaskID] = []
@@ -100,8 +108,9 @@ struct PartitionContract {
             let newest = try await tracker.events(from: .newest).position
             for number in 0..<30 {
                 clock.advance(by: .milliseconds(1))
-                try await tracker.add(id(number * number % 3, "t\(number)"))
+                try await tracker.add(id([0, 0, 1, 2, 1][number % 5], "t\(number)"))
             }
+            clock.advance(by: .milliseconds(1))
             try await tracker.pauseKind(mail)
             try await tracker.beat(.online, kinds: [mail])
             let all = try await tracker.events(from: .oldest).events
@@ -120,7 +129,9 @@ struct PartitionContract {
                 #expect(seen.map(\.task) == all.map(\.task))
             }
             if let newest {
-                #expect(try await tracker.events(from: .after(newest)).events.map(\.task) == all.dropFirst().map(\.task))
+                #expect(
+                    try await tracker.events(from: .after(newest)).events.map(\.task) == all.dropFirst().map(\.task)
+                )
             }
             let foreign = try #require(TrackerEvent.Position("1-0/0"))
             #expect(await code { _ = try await tracker.events(from: .after(foreign)) } == .invalidArgument)
@@ -161,7 +172,8 @@ struct PartitionContract {
                 let ids = try await tracker.enqueue(flow).map(\.id)
                 #expect(Set(partitions(of: ids)).count == 1)
                 for _ in 0..<3 {
-                    for claim in try await tracker.claim([mail], limit: 10) { try await tracker.complete(claim.handle) }
+                    let claims = try await tracker.claim([mail], limit: 10)
+                    for claim in claims { try await tracker.complete(claim.handle) }
                 }
                 let counts = try await tracker.counts(ofTags: [flow.tag])[0]
                 #expect((counts.succeeded, counts.total) == (7, 7))
@@ -183,7 +195,10 @@ struct PartitionContract {
         }
     }
 
-    @Test("a queue limit holds for all partitions together, and is told as it was defined", arguments: TestedBackend.parted)
+    @Test(
+        "a queue limit holds for all partitions together, and is told as it was defined",
+        arguments: TestedBackend.parted
+    )
     func limit(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let policy = KindPolicy(queueLimit: 10)
@@ -294,7 +309,7 @@ struct PartitionContract {
             var ids = ran.makeAsyncIterator()
             try await tracker.define(kind)
             for number in 0..<24 {
-                let id = id(number * number % 3, "\(kind)-\(number)")
+                let id = id([0, 2, 1, 1, 2][number % 5], "\(kind)-\(number)")
                 if number > 12 { try await Task.sleep(for: .milliseconds(20)) }
                 try await tracker.add(id, kind)
                 #expect(await ids.next() == id)

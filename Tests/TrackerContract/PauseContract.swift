@@ -6,7 +6,7 @@ import Testing
 /// Pauses and tasks that are set aside, on every backend.
 @Suite("pause, resume and ignore")
 struct PauseContract {
-    @Test("a paused task is not claimed, and keeps its place when it is resumed", arguments: TestedBackend.allCases)
+    @Test("a paused task is not claimed, and keeps its place when it is resumed", arguments: TestedBackend.spread)
     func waiting(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b"] { try await tracker.add(id) }
@@ -60,7 +60,7 @@ struct PauseContract {
         }
     }
 
-    @Test("what is not legal is refused with the state that was found", arguments: TestedBackend.allCases)
+    @Test("what is not legal is refused with the state that was found", arguments: TestedBackend.spread)
     func refused(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for id: TaskID in ["runs", "held", "done"] { try await tracker.add(id) }
@@ -92,7 +92,7 @@ struct PauseContract {
         }
     }
 
-    @Test("ignored tasks are set aside until they are brought back", arguments: TestedBackend.allCases)
+    @Test("ignored tasks are set aside until they are brought back", arguments: TestedBackend.spread)
     func ignore(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let ids: [TaskID] = ["ready", "paused", "exhausted", "cancelled"]
@@ -115,7 +115,7 @@ struct PauseContract {
         }
     }
 
-    @Test("a paused task is cancelled at once, and a retry runs it anew", arguments: TestedBackend.allCases)
+    @Test("a paused task is cancelled at once, and a retry runs it anew", arguments: TestedBackend.spread)
     func out(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b", "c"] { try await tracker.add(id, delay: .seconds(60)) }

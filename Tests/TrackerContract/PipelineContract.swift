@@ -110,7 +110,7 @@ struct PipelineContract {
         return try await tracker.get(ids).compactMap { try $0?.result?.decoded(as: String.self) }.sorted()
     }
 
-    @Test("products of the parents become inputs as the rule says", arguments: TestedBackend.allCases)
+    @Test("products of the parents become inputs as the rule says", arguments: TestedBackend.spread)
     func rules(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let runs = Runs()
@@ -136,7 +136,7 @@ struct PipelineContract {
 
     @Test(
         "a failed task has no product, and does not keep the segments after it from theirs",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func failed(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -155,7 +155,7 @@ struct PipelineContract {
 
     @Test(
         "a second run uses every product again whose input did not change, and says so",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func memoised(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -178,7 +178,7 @@ struct PipelineContract {
 
     @Test(
         "another parameter or version is another segment; what it does not touch is used again",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func changedParameter(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -203,7 +203,7 @@ struct PipelineContract {
 
     @Test(
         "a task of a version that the worker does not have is put off, and not spent",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func otherVersion(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -222,7 +222,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("a task whose parent is gone fails and says so, and is not run on less", arguments: TestedBackend.allCases)
+    @Test("a task whose parent is gone fails and says so, and is not run on less", arguments: TestedBackend.spread)
     func parentGone(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline())
@@ -244,7 +244,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("a segment that may begin early makes the same products in the end", arguments: TestedBackend.allCases)
+    @Test("a segment that may begin early makes the same products in the end", arguments: TestedBackend.spread)
     func early(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for start in [Segment.Start.any, .share(0.5)] {
@@ -257,7 +257,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("a task of more than 100 products reads them all, in order", arguments: TestedBackend.allCases)
+    @Test("a task of more than 100 products reads them all, in order", arguments: TestedBackend.spread)
     func wideFanIn(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline(.gather))
@@ -268,7 +268,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("two runners at once make each product once", arguments: TestedBackend.allCases)
+    @Test("two runners at once make each product once", arguments: TestedBackend.spread)
     func twoRunners(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline())
@@ -284,7 +284,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("tasks that an earlier run left failed are tried again only when asked to", arguments: TestedBackend.allCases)
+    @Test("tasks that an earlier run left failed are tried again only when asked to", arguments: TestedBackend.spread)
     func failedBefore(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline())
@@ -298,7 +298,7 @@ struct PipelineContract {
 
     @Test(
         "clean deletes what has not ended, recover queues what runs, products stay",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func cleanAndRecover(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -329,7 +329,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("too many inputs are refused before anything of that segment is created", arguments: TestedBackend.allCases)
+    @Test("too many inputs are refused before anything of that segment is created", arguments: TestedBackend.spread)
     func limits(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline())
@@ -343,7 +343,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("a full queue is waited for", arguments: TestedBackend.allCases)
+    @Test("a full queue is waited for", arguments: TestedBackend.spread)
     func fullQueue(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.define("a", policy: KindPolicy(lease: .seconds(10), attempts: 1, queueLimit: 3))
@@ -354,7 +354,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("registering again changes only the tag", arguments: TestedBackend.allCases)
+    @Test("registering again changes only the tag", arguments: TestedBackend.spread)
     func registered(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.registerSegments(of: try Self.pipeline())
@@ -379,7 +379,7 @@ struct PipelineContract {
         }
     }
 
-    @Test("the events of a run come to the counts of the stats", arguments: TestedBackend.allCases)
+    @Test("the events of a run come to the counts of the stats", arguments: TestedBackend.spread)
     func replay(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let (runs, pipeline) = (Runs(), try Self.pipeline())

@@ -6,7 +6,7 @@ import Testing
 /// Queries, on every backend.
 @Suite("queries")
 struct QueryContract {
-    @Test("records come in the order asked for, nil where there is none", arguments: TestedBackend.allCases)
+    @Test("records come in the order asked for, nil where there is none", arguments: TestedBackend.spread)
     func get(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -17,7 +17,7 @@ struct QueryContract {
         }
     }
 
-    @Test("pages show every task once, in a stable order", arguments: TestedBackend.allCases)
+    @Test("pages show every task once, in a stable order", arguments: TestedBackend.spread)
     func paging(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.define("fax")
@@ -36,7 +36,7 @@ struct QueryContract {
         }
     }
 
-    @Test("tasks that move meanwhile neither hide nor repeat others", arguments: TestedBackend.allCases)
+    @Test("tasks that move meanwhile neither hide nor repeat others", arguments: TestedBackend.spread)
     func pagingWhileMoving(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let ids = try (10..<30).map { try TaskID("t\($0)") }
@@ -54,7 +54,7 @@ struct QueryContract {
         }
     }
 
-    @Test("a cursor that is none is refused", arguments: TestedBackend.allCases)
+    @Test("a cursor that is none is refused", arguments: TestedBackend.spread)
     func badCursor(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("a")
@@ -70,7 +70,7 @@ struct QueryContract {
         }
     }
 
-    @Test("stats count every task once, where it stands", arguments: TestedBackend.allCases)
+    @Test("stats count every task once, where it stands", arguments: TestedBackend.spread)
     func stats(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.define("fax")
@@ -95,7 +95,7 @@ struct QueryContract {
         }
     }
 
-    @Test("workers that were not seen for a day are forgotten", arguments: TestedBackend.allCases)
+    @Test("workers that were not seen for a day are forgotten", arguments: TestedBackend.spread)
     func workers(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")

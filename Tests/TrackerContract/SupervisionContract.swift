@@ -8,7 +8,7 @@ import Testing
 struct SupervisionContract {
     @Test(
         "a paused kind is not claimed, but its tasks wait and may be claimed by name",
-        arguments: TestedBackend.allCases
+        arguments: TestedBackend.spread
     )
     func pausedKind(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
@@ -35,7 +35,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("the pause of the tracker is apart from those of its kinds", arguments: TestedBackend.allCases)
+    @Test("the pause of the tracker is apart from those of its kinds", arguments: TestedBackend.spread)
     func pausedTracker(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -54,7 +54,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("a kind that is defined anew is not paused", arguments: TestedBackend.allCases)
+    @Test("a kind that is defined anew is not paused", arguments: TestedBackend.spread)
     func pauseOfRemovedKind(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.pauseKind(mail)
@@ -65,7 +65,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("the end of a pause wakes who waits", arguments: TestedBackend.allCases, [mail, nil])
+    @Test("the end of a pause wakes who waits", arguments: TestedBackend.spread, [mail, nil])
     func wakes(backend: TestedBackend, kind: KindName?) async throws {
         try await backend.run { tracker, _ in
             let worker = tracker.workerName
@@ -84,7 +84,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("renewals are counted until the next claim", arguments: TestedBackend.allCases)
+    @Test("renewals are counted until the next claim", arguments: TestedBackend.spread)
     func renewals(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.add("a")
@@ -108,7 +108,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("workers are told as they beat, the latest seen first", arguments: TestedBackend.allCases)
+    @Test("workers are told as they beat, the latest seen first", arguments: TestedBackend.spread)
     func workers(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let (one, two) = (try WorkerName("one"), try WorkerName("two"))
@@ -150,7 +150,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("a worker that says twice that it begins or leaves is told once", arguments: TestedBackend.allCases)
+    @Test("a worker that says twice that it begins or leaves is told once", arguments: TestedBackend.spread)
     func repeatedBeats(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             let start = clock.now
@@ -169,7 +169,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("a beat out of range is refused", arguments: TestedBackend.allCases)
+    @Test("a beat out of range is refused", arguments: TestedBackend.spread)
     func badBeats(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             #expect(await code { try await tracker.beat(kinds: []) } == .invalidArgument)

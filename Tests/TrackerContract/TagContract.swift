@@ -46,7 +46,7 @@ struct TagContract {
         }
     }
 
-    @Test("a reaped and a superseded task stay in their tag, a purged one leaves it", arguments: TestedBackend.allCases)
+    @Test("a reaped and a superseded task stay in their tag, a purged one leaves it", arguments: TestedBackend.spread)
     func sweeps(backend: TestedBackend) async throws {
         let policy = KindPolicy(lease: .seconds(10), attempts: 2, retry: .fixed(.zero), keepOther: .seconds(60))
         try await backend.run(policy) { tracker, clock in
@@ -63,7 +63,7 @@ struct TagContract {
         }
     }
 
-    @Test("a task has at most 8 tags, each once, in the order given", arguments: TestedBackend.allCases)
+    @Test("a task has at most 8 tags, each once, in the order given", arguments: TestedBackend.spread)
     func record(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let tags = try (0..<9).map { try TaskTag("tag:\(9 - $0)/x@y.z") }
@@ -81,7 +81,7 @@ struct TagContract {
         }
     }
 
-    @Test("tasks are found by tag, by worker and by when they were enqueued", arguments: TestedBackend.allCases)
+    @Test("tasks are found by tag, by worker and by when they were enqueued", arguments: TestedBackend.spread)
     func find(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             try await tracker.define("fax")

@@ -32,7 +32,7 @@ struct UniqueContract {
         }
     }
 
-    @Test("without a key the payload's bytes are the content; in one call, too", arguments: TestedBackend.allCases)
+    @Test("without a key the payload's bytes are the content; in one call, too", arguments: TestedBackend.spread)
     func payload(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             func task(_ id: TaskID, _ text: String) -> NewTask {
@@ -150,7 +150,7 @@ struct UniqueContract {
         }
     }
 
-    @Test("a task that has begun is not looked at again, nor one that is forced", arguments: TestedBackend.allCases)
+    @Test("a task that has begun is not looked at again, nor one that is forced", arguments: TestedBackend.spread)
     func begun(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(attempts: 3, retry: .fixed(.zero))) { tracker, _ in
             let unique = Uniqueness(key: "k", states: [.running])
@@ -163,7 +163,7 @@ struct UniqueContract {
         }
     }
 
-    @Test("a success is used again when the caller asks, and counted once a request", arguments: TestedBackend.allCases)
+    @Test("a success is used again when the caller asks, and counted once a request", arguments: TestedBackend.spread)
     func reuse(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let again = NewTask(mail, options: EnqueueOptions(id: "a", reuse: true))

@@ -6,6 +6,9 @@ import Logging
 /// event named ``TrackerEvent/Name/historyLost`` stands in their place. When the server lost what was read last, too, as
 /// after a restore, reading begins with the oldest event that is kept, so some come again.
 ///
+/// Those of several partitions come in the order of time as far as the clocks of their servers agree; those of one task are
+/// always in order.
+///
 /// ```swift
 /// for try await event in tracker.events() where event.name == .exhausted { alert(event.task) }
 /// ```

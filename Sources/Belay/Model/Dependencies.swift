@@ -1,4 +1,8 @@
 /// What a task waits for: tasks that exist or are enqueued earlier in the same call, or all tasks of a tag.
+///
+/// On a tracker of several partitions a task and the tasks it waits for lie in one, or it is refused: their ids need the same key
+/// in braces, as in `{order-7}pack` and `{order-7}ship`. Ids that are made follow those of the parents. Of a tag only the tasks
+/// count that lie in the partition of the task that waits. A ``Flow`` and a ``Pipeline`` lie in one partition as a whole.
 public struct Dependencies: Sendable, Hashable {
     /// What one parent is.
     public enum Parent: Sendable, Hashable, CustomStringConvertible {

@@ -17,7 +17,8 @@ public struct KindPolicy: Sendable, Hashable, Codable {
     /// counted like the time-out. Default nil, never; 10 ms to 3,650 days, and less than the time-out.
     public var softTimeout: Duration?
     /// The most tasks of the kind that may wait, due or not; an enqueue beyond is refused as `full`, an operator's retry is
-    /// not. Default nil, no limit; 1 to 1,000,000,000.
+    /// not. Default nil, no limit; 1 to 1,000,000,000. Of several partitions each keeps its share, at least 1, and refuses when
+    /// that is used up; so a limit below their number counts as that number.
     public var queueLimit: Int?
     /// What becomes of a task whose attempts are used up. Default exhausted.
     public var whenExhausted: ExhaustedState

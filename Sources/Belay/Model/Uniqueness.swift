@@ -1,6 +1,9 @@
 import Crypto
 
 /// Keeps a task out when another of its kind has the same content: checked when it is enqueued, and again when it is to start.
+///
+/// On a tracker of several partitions a task whose id is made goes to the partition of its content, where its equals are. With
+/// ids of the caller's own, contents are compared within a partition only.
 public struct Uniqueness: Sendable, Hashable {
     /// What becomes of the later task.
     public enum Later: String, Sendable, Hashable, Codable, CaseIterable {

@@ -9,6 +9,9 @@
 /// let runner = PipelineRunner(tracker, pipeline, inputs: ["scan": paths])
 /// print(try await runner.execute())
 /// ```
+///
+/// On a tracker of several partitions all tasks of a pipeline lie in one, that of the first by name of its segments without
+/// parents; pipelines that differ there share no products.
 public struct Pipeline: Sendable {
     /// The segments, each behind its parents.
     public let segments: [Segment]

@@ -1,7 +1,7 @@
 import BelayScripts
 package import RedisWire
 
-/// Why a task does not run.
+/// Why a task does not run; the numbers are those of its partition.
 package struct Explain: Verb {
     package static let script = RedisScript(.explain)
     package var id: TaskID

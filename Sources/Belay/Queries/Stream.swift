@@ -141,7 +141,9 @@ struct EventMerge {
                     if mayGoOn[place], !page.events.isEmpty { return }
                     continue
                 }
-                if let known = best, pages[known].events[taken[known]].time <= page.events[taken[place]].time { continue }
+                if let known = best, pages[known].events[taken[known]].time <= page.events[taken[place]].time {
+                    continue
+                }
                 best = place
             }
             guard let place = best else { return }

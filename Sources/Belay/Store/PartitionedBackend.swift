@@ -168,7 +168,8 @@ package final class PartitionedBackend: TrackerBackend {
         let count = parts.count
         _ = try await each(missing) { place, part throws(TrackerError) in
             let share = policy.share(of: place, among: count)
-            do throws(TrackerError) { try await part.perform(Define(kind: kind, policy: share, replace: false)) } catch {
+            do throws(TrackerError) { try await part.perform(Define(kind: kind, policy: share, replace: false)) } catch
+            {
                 // Somebody else was faster.
                 guard error.code == .kindConflict else { throw error }
             }

@@ -143,7 +143,8 @@ package final class RedisBackend: TrackerBackend {
             let found = try answer.string(1)
             throw TrackerError(
                 .incompatibleTracker,
-                "tracker \(namespace) has \(found) partitions: open it with partitions \(found), or leave the number out"
+                "tracker \(namespace) has \(found) partition\(found == "1" ? "" : "s"): open it with partitions \(found), "
+                    + "or leave the number out"
             )
         default:
             break
@@ -153,6 +154,7 @@ package final class RedisBackend: TrackerBackend {
     }
 
     package func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+        // Whoever listens has claimed or defined something before, so the tracker is open.
         if let all = try? await open().all { return await all.listen(for: worker, wake) }
         let subscription = client.subscribe(to: [keyspace.wakeChannel(worker)], routedBy: keyspace.header)
         for await event in subscription {

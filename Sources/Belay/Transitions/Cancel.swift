@@ -41,7 +41,8 @@ package struct Cancel: Verb {
         return response
     }
 
-    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<CancelOutcome> {
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<CancelOutcome>
+    {
         // How many held tasks of a tag were seen is counted in each partition, so one call goes through all of them.
         try await targets.spread(over: tracker) { part, targets throws(TrackerError) in
             var verb = self
@@ -86,9 +87,9 @@ package enum TaskTargets: Sendable {
     /// Each task in its partition; those of a tag in every one.
     func spread<Outcome: Sendable>(
         over tracker: PartitionedBackend,
-        _ call: @escaping @Sendable (any TrackerBackend, TaskTargets) async throws(TrackerError) -> TargetedResponse<
-            Outcome
-        >
+        _ call:
+            @escaping @Sendable (any TrackerBackend, TaskTargets) async throws(TrackerError) ->
+            TargetedResponse<Outcome>
     ) async throws(TrackerError) -> TargetedResponse<Outcome> {
         switch self {
         case .tasks(let ids):

@@ -81,12 +81,13 @@ extension ClaimMany {
     /// for more than its part, and stands in line in those that have nothing.
     package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
         if wait != nil { return try await spreadOfLoop(over: tracker) }
-        if !isFresh, let again = try await grant(on: tracker) { return again }
-        let count = tracker.parts.count
-        let start = PartitionKey.partition(of: token, among: count)
+        let all = tracker.parts.count
+        let start = PartitionKey.partition(of: token, among: all)
+        let places = (start..<start + all).map { $0 % all }
+        if !isFresh, let again = try await grant(on: tracker, in: places) { return again }
         var sum = Spread()
-        for place in (start..<start + count).map({ $0 % count }) where sum.claims.count < self.count {
-            sum.add(await ask([place], of: tracker, missing: self.count - sum.claims.count))
+        for place in places where sum.claims.count < count {
+            sum.add(await ask([place], of: tracker, missing: count - sum.claims.count))
         }
         return try sum.response()
     }
@@ -117,11 +118,16 @@ extension ClaimMany {
     }
 
     /// What an earlier call with this token was given; nil when there was none. Without kinds nothing is taken.
-    private func grant(on tracker: PartitionedBackend) async throws(TrackerError) -> Response? {
-        var verb = self
-        verb.kinds = []
-        verb.estimatedNow = nil
-        let answers = try await tracker.all(verb)
+    private func grant(
+        on tracker: PartitionedBackend,
+        in places: [Int]
+    ) async throws(TrackerError) -> Response? {
+        let answers = try await tracker.each(places) { _, part throws(TrackerError) in
+            var verb = self
+            verb.kinds = []
+            verb.estimatedNow = nil
+            return try await part.perform(verb)
+        }
         guard answers.contains(where: { !$0.claims.isEmpty }) else { return nil }
         var sum = Spread()
         sum.add(answers.map { .success($0) })

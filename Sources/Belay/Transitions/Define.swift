@@ -32,20 +32,21 @@ package struct Define: Verb {
         }
     }
 
-    /// The first partition decides whether the policy may stand; the others follow it, so that a repeat completes what was cut
-    /// short. Each holds its share of a queue limit.
+    /// The first partition decides first, so that a policy that is refused there is stored nowhere. Each holds its share of a
+    /// queue limit. A repeat completes what was cut short.
     package func spread(over tracker: PartitionedBackend) async throws(TrackerError) {
         let count = tracker.parts.count
-        do throws(TrackerError) {
-            try await tracker.first(Define(kind: kind, policy: policy.share(of: 0, among: count), replace: replace))
+        @Sendable func define(_ place: Int, _ part: any TrackerBackend) async throws(TrackerError) {
+            let share = policy.share(of: place, among: count)
+            try await part.perform(Define(kind: kind, policy: share, replace: replace))
+        }
+        do {
+            try await define(0, tracker.parts[0])
+            _ = try await tracker.each(1..<count, define)
         } catch {
             let stored = error.code == .kindConflict ? try await tracker.kinds().first { $0.name == kind } : nil
             guard let stored else { throw error }
             throw .conflict(kind, stored: stored.policy, offered: policy)
-        }
-        _ = try await tracker.each(1..<count) { place, part throws(TrackerError) in
-            let share = policy.share(of: place, among: count)
-            try await part.perform(Define(kind: kind, policy: share, replace: true))
         }
     }
 }

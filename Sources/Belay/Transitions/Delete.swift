@@ -28,7 +28,8 @@ package struct Delete: Verb {
         }
     }
 
-    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<DeleteOutcome> {
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> TargetedResponse<DeleteOutcome>
+    {
         try await targets.spread(over: tracker) { part, targets throws(TrackerError) in
             var verb = self
             verb.targets = targets

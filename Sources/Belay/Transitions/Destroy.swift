@@ -26,7 +26,8 @@ package struct Destroy: Verb {
             throw .invalid("cursor", cursor, allowed: "what the step before returned")
         }
         tracker.unsettle()
-        if let next = try await tracker.parts[place].perform(Destroy(cursor: String(inner))) { return "\(place) \(next)" }
+        let next = try await tracker.parts[place].perform(Destroy(cursor: String(inner)))
+        if let next { return "\(place) \(next)" }
         return place > 0 ? "\(place - 1) 0" : nil
     }
 }

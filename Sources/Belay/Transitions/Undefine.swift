@@ -37,7 +37,8 @@ package struct Undefine: Verb {
     package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
         if !force {
             let stats = Stats.merged(try await tracker.all(Stats()))
-            if let tasks = stats.kinds.first(where: { $0.kind == kind })?.total, tasks > 0 { return .inUse(tasks: tasks) }
+            let tasks = stats.kinds.first { $0.kind == kind }?.total ?? 0
+            if tasks > 0 { return .inUse(tasks: tasks) }
         }
         tracker.unsettle(kind)
         var (sum, used): (Response, Int) = (.notFound, 0)
