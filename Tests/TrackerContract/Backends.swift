@@ -18,7 +18,6 @@ enum TestedBackend: String, CaseIterable, CustomTestStringConvertible {
     static let parted: [TestedBackend] = [.redisParts, .inMemoryParts]
 
     var testDescription: String { rawValue }
-    var isRedis: Bool { self == .redis || self == .redisParts }
     var partitions: Int { self == .redisParts || self == .inMemoryParts ? 3 : 1 }
 
     /// Runs `body` with an empty tracker of this backend and the clock of both; the kind `mail` is defined.

@@ -30,7 +30,7 @@ struct DependencyContract {
 
     @Test(
         "a task runs once its parents ended as it needs, and is cancelled once they cannot",
-        arguments: TestedBackend.spread,
+        arguments: TestedBackend.allCases,
         Dependencies.Condition.allCases
     )
     func conditions(backend: TestedBackend, condition: Dependencies.Condition) async throws {
@@ -60,7 +60,7 @@ struct DependencyContract {
 
     @Test(
         "of parents that ended before, a task is ready or cancelled at once",
-        arguments: TestedBackend.spread,
+        arguments: TestedBackend.allCases,
         Dependencies.Condition.allCases
     )
     func endedBefore(backend: TestedBackend, condition: Dependencies.Condition) async throws {
@@ -384,7 +384,7 @@ struct DependencyContract {
 
     @Test(
         "children beyond the budget of a call are told by a reaper or by the next claim",
-        arguments: TestedBackend.spread,
+        arguments: TestedBackend.allCases,
         [true, false]
     )
     func manyChildren(backend: TestedBackend, byReaper: Bool) async throws {

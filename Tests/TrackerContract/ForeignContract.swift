@@ -44,7 +44,7 @@ struct ForeignContract {
 
     @Test(
         "the higher of two states wins in both orders, and the newer where one is RETRY",
-        arguments: TestedBackend.spread
+        arguments: TestedBackend.allCases
     )
     func pairs(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -66,7 +66,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("any order of a task's events, but for retries, gives the same state", arguments: TestedBackend.spread)
+    @Test("any order of a task's events, but for retries, gives the same state", arguments: TestedBackend.allCases)
     func anyOrder(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             var random = SplitMix(state: 11)
@@ -90,7 +90,7 @@ struct ForeignContract {
 
     @Test(
         "a late received overwrites what it alone knows, other late events all but who and when",
-        arguments: TestedBackend.spread
+        arguments: TestedBackend.allCases
     )
     func late(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -120,7 +120,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("a task that is retried starts over", arguments: TestedBackend.spread)
+    @Test("a task that is retried starts over", arguments: TestedBackend.allCases)
     func retried(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             let words = ["sent", "received", "started", "retried", "received", "started", "succeeded"]
@@ -137,7 +137,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("the same events again change nothing and tell nothing", arguments: TestedBackend.spread)
+    @Test("the same events again change nothing and tell nothing", arguments: TestedBackend.allCases)
     func again(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             var random = SplitMix(state: 5)
@@ -170,7 +170,7 @@ struct ForeignContract {
 
     @Test(
         "a child finds its parent, also when it comes first, and a new one when it names another",
-        arguments: TestedBackend.spread
+        arguments: TestedBackend.allCases
     )
     func children(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
@@ -189,7 +189,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("at most 10,000 tasks are kept, those heard of last", arguments: TestedBackend.spread)
+    @Test("at most 10,000 tasks are kept, those heard of last", arguments: TestedBackend.allCases)
     func cap(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for batch in 0..<20 {
@@ -219,7 +219,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("at most 5,000 workers are kept, those heard of last", arguments: TestedBackend.spread)
+    @Test("at most 5,000 workers are kept, those heard of last", arguments: TestedBackend.allCases)
     func workerCap(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             clock.advance(by: .seconds(600))
@@ -243,7 +243,7 @@ struct ForeignContract {
 
     @Test(
         "a worker is alive for two intervals after its latest heartbeat, and no longer when it left",
-        arguments: TestedBackend.spread
+        arguments: TestedBackend.allCases
     )
     func liveness(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
@@ -274,7 +274,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("finished tasks are forgotten, or all with the workers", arguments: TestedBackend.spread)
+    @Test("finished tasks are forgotten, or all with the workers", arguments: TestedBackend.allCases)
     func clears(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.add("own")
@@ -293,7 +293,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("a page goes on where the one before ended", arguments: TestedBackend.spread)
+    @Test("a page goes on where the one before ended", arguments: TestedBackend.allCases)
     func pages(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             for number in 0..<9 {
@@ -315,7 +315,7 @@ struct ForeignContract {
         }
     }
 
-    @Test("the 101st state of programs' own is refused, and nothing is taken", arguments: TestedBackend.spread)
+    @Test("the 101st state of programs' own is refused, and nothing is taken", arguments: TestedBackend.allCases)
     func states(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
             try await tracker.ingest((1...100).map { try Self.task("s\($0)", TaskID(trusted: "t\($0)")) })

@@ -106,7 +106,9 @@ struct HookContract {
             _ = try await tracker.retry(["ok"])
             try await tracker.complete(tracker.take("ok").handle)
             #expect(try await Self.runner(tracker).catchUp() == 1)
-            #expect(try await tracker.hooks().position == tracker.events(from: .newest).position)
+            if backend.partitions == 1 {
+                #expect(try await tracker.hooks().position == tracker.events(from: .newest).position)
+            }
         }
     }
 

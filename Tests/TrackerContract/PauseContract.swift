@@ -6,7 +6,7 @@ import Testing
 /// Pauses and tasks that are set aside, on every backend.
 @Suite("pause, resume and ignore")
 struct PauseContract {
-    @Test("a paused task is not claimed, and keeps its place when it is resumed", arguments: TestedBackend.spread)
+    @Test("a paused task is not claimed, and keeps its place when it is resumed", arguments: TestedBackend.allCases)
     func waiting(backend: TestedBackend) async throws {
         try await backend.run { tracker, clock in
             for id: TaskID in ["a", "b"] { try await tracker.add(id) }

@@ -65,7 +65,7 @@ struct SupervisionContract {
         }
     }
 
-    @Test("the end of a pause wakes who waits", arguments: TestedBackend.spread, [mail, nil])
+    @Test("the end of a pause wakes who waits", arguments: TestedBackend.allCases, [mail, nil])
     func wakes(backend: TestedBackend, kind: KindName?) async throws {
         try await backend.run { tracker, _ in
             let worker = tracker.workerName
