@@ -1,4 +1,5 @@
 import BelayTestKit
+import Logging
 import RedisWire
 import Testing
 
@@ -353,6 +354,54 @@ struct PartitionContract {
                 group.cancelAll()
             }
         }
+    }
+
+    @Test("a partition that is away is named, and does not keep the others from working")
+    func away() async throws {
+        let clock = ManualClock()
+        let parts = (0..<3).map { _ in Tracker.inMemory(clock: clock).backend }
+        let whole = Tracker(backend: PartitionedBackend(parts), namespace: "test", logger: Logger(label: "test"))
+        try await whole.define(mail, policy: KindPolicy(lease: .seconds(1)))
+        let ids = (0..<3).map { id($0, "t") }
+        for id in ids { try await whole.add(id) }
+        let lame = Tracker(
+            backend: PartitionedBackend([parts[0], Away(), parts[2]]),
+            namespace: "test",
+            logger: Logger(label: "test")
+        )
+        await #expect { try await lame.prioritise(ids, 7) } throws: { error in
+            guard let error = error as? TrackerError else { return false }
+            return error.code == .unavailable && error.isRetriable && error.outcome == .unknown
+                && error.message.contains("[partition 1 of 3]")
+        }
+        #expect(try await whole.get(ids).map { $0?.priority } == [7, 5, 7])
+        #expect(await code { _ = try await lame.stats() } == .unavailable)
+        // Who loops takes what there is, each time in another partition, and hears of the outage when there is nothing else.
+        let worker = WorkerName(trusted: "w")
+        var taken: Set<TaskID> = []
+        var claim = ClaimMany(token: "1", worker: worker, count: 1, kinds: [mail], wait: .seconds(1))
+        for token in ["1", "2"] {
+            claim.token = token
+            taken.formUnion(try await lame.perform(claim).claims.map(\.id))
+        }
+        #expect(taken == [ids[0], ids[2]])
+        claim.token = "3"
+        let verb = claim
+        #expect(await code { _ = try await lame.perform(verb) } == .unavailable)
+        clock.advance(by: .seconds(1))
+        #expect(Set(try await lame.reap().items.map(\.id)) == taken)
+        #expect(await code { _ = try await lame.reap() } == .unavailable)
+    }
+
+    /// A partition whose server cannot be reached.
+    private struct Away: TrackerBackend {
+        private var error: TrackerError { TrackerError(.unavailable, "away", isRetriable: true) }
+        func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response { throw error }
+        var estimatedNow: Timestamp? { nil }
+        func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {}
+        var payloadLimit: Int { get async throws(TrackerError) { throw error } }
+        var partitions: Int { 1 }
+        func close() async {}
     }
 
     @Test("a tracker is opened with as many partitions as it has, or with no number")
