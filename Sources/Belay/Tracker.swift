@@ -30,6 +30,7 @@ public final class Tracker: Sendable {
         public var payloadLimit: Int
         /// How many partitions the tracker has: each lies on one node of a cluster, and the work is spread over them. 1 to 256,
         /// fixed when the tracker is created. Default nil: as many as it was created with, 1 when it is new.
+        /// Each costs an idle worker a script every poll interval, and every worker a connection for its wake-ups.
         public var partitions: Int?
         /// Who acts for an operator, as the tasks' logs name it: 1 to 64 printable ASCII characters without spaces.
         /// Default nil, the tracker's ``Tracker/workerName``.

@@ -339,6 +339,7 @@ struct PartitionContract {
                 for worker in [busy, idle] {
                     var claim = ClaimMany(token: "\(worker)", worker: worker, count: 1, kinds: [mail])
                     claim.wait = .seconds(60)
+                    claim.isFresh = true
                     #expect(try await tracker.perform(claim).claims.isEmpty)
                 }
                 // The first in line finds a task in one partition, and leaves the lines of the others.
@@ -346,6 +347,7 @@ struct PartitionContract {
                 var claim = ClaimMany(token: "2", worker: busy, count: 1, kinds: [mail])
                 claim.wait = .seconds(60)
                 claim.mayBeWaiting = true
+                claim.isFresh = true
                 #expect(try await tracker.perform(claim).claims.map(\.id) == [id(0, "a")])
                 try await tracker.add(id(1, "b"))
                 var heard = woken.makeAsyncIterator()
@@ -380,6 +382,7 @@ struct PartitionContract {
         let worker = WorkerName(trusted: "w")
         var taken: Set<TaskID> = []
         var claim = ClaimMany(token: "1", worker: worker, count: 1, kinds: [mail], wait: .seconds(1))
+        claim.isFresh = true
         for token in ["1", "2"] {
             claim.token = token
             taken.formUnion(try await lame.perform(claim).claims.map(\.id))

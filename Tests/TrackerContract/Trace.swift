@@ -100,10 +100,13 @@ struct Difference: CustomStringConvertible {
 enum Trace {
     /// Sends the steps to fresh trackers and compares each answer.
     /// - Returns: The first difference, nil when there is none, and how many answers were compared.
-    static func run(_ steps: [Step]) async throws -> (difference: Difference?, compared: Int) {
+    static func run(
+        _ steps: [Step],
+        partitions: Int = 1
+    ) async throws -> (difference: Difference?, compared: Int) {
         let clock = ManualClock()
-        return try await withRedisTracker(clock: clock) { redis in
-            let memory = Tracker.inMemory(clock: clock)
+        return try await withRedisTracker(clock: clock, partitions: partitions) { redis in
+            let memory = Tracker.inMemory(clock: clock, partitions: partitions)
             try await redis.open()
             try await memory.open()
             var compared = 0
@@ -123,7 +126,7 @@ enum Trace {
     }
 
     /// Leaves out every step without which the difference stays, many at a time first.
-    static func shrink(_ difference: Difference) async throws -> Difference {
+    static func shrink(_ difference: Difference, partitions: Int = 1) async throws -> Difference {
         var smallest = difference
         var width = max(1, difference.steps.count / 2)
         while true {
@@ -131,7 +134,11 @@ enum Trace {
             while place < smallest.steps.count - 1 {
                 var fewer = smallest.steps
                 fewer.removeSubrange(place..<min(place + width, fewer.count - 1))
-                if let still = try await run(fewer).difference { smallest = still } else { place += width }
+                if let still = try await run(fewer, partitions: partitions).difference {
+                    smallest = still
+                } else {
+                    place += width
+                }
             }
             if width == 1 { return smallest }
             width /= 2

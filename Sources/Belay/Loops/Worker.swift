@@ -218,7 +218,8 @@ public final class Worker: Service, Sendable {
                         lease: configuration.lease,
                         wait: configuration.pollInterval + .seconds(1),
                         mayBeWaiting: mayBeWaiting,
-                        estimatedNow: tracker.backend.estimatedNow
+                        estimatedNow: tracker.backend.estimatedNow,
+                        isFresh: true
                     )
                 )
                 failures = 0

@@ -80,11 +80,11 @@ extension ClaimMany {
     /// any, because it comes again at once while it has room; one that was idle and was not woken asks all at the same time, none
     /// for more than its part, and stands in line in those that have nothing.
     package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
-        if wait != nil { return try await spreadOfLoop(over: tracker) }
         let all = tracker.parts.count
         let start = PartitionKey.partition(of: token, among: all)
         let places = (start..<start + all).map { $0 % all }
         if !isFresh, let again = try await grant(on: tracker, in: places) { return again }
+        if wait != nil { return try await spreadOfLoop(over: tracker, places) }
         var sum = Spread()
         for place in places where sum.claims.count < count {
             sum.add(await ask([place], of: tracker, missing: count - sum.claims.count))
@@ -92,8 +92,11 @@ extension ClaimMany {
         return try sum.response()
     }
 
-    private func spreadOfLoop(over tracker: PartitionedBackend) async throws(TrackerError) -> Response {
-        let (places, isWoken) = tracker.withPlaces { $0.order(for: worker) }
+    private func spreadOfLoop(
+        over tracker: PartitionedBackend,
+        _ fixed: [Int]
+    ) async throws(TrackerError) -> Response {
+        let (places, isWoken) = isFresh ? tracker.withPlaces { $0.order(for: worker) } : (fixed, false)
         var (left, sum) = (places[...], Spread())
         while !left.isEmpty, sum.claims.isEmpty {
             let some = left.prefix(mayBeWaiting && !isWoken ? count : 1)
