@@ -25,7 +25,7 @@ extension Tracker {
         try await perform(Cancel(targets: .tasks(ids), reason: reason, signal: signal, actor: actor)).outcomes
     }
 
-    /// Ends all tasks of a tag that have not ended, in steps of 500. Running ones are asked to stop.
+    /// Ends all tasks of a tag that have not ended, in steps of 100. Running ones are asked to stop.
     /// - Parameters:
     ///   - reason: Kept with the tasks, at most 64 bytes.
     ///   - signal: The signal that running programs are to get, 1 to 64; nil for what their workers use.
@@ -48,7 +48,7 @@ extension Tracker {
                 if !step.more { break }
             }
             change.requested = max(change.requested, passed)
-            if news == 0 || passed < Limits.batch { return change }
+            if news == 0 || passed < Limits.step { return change }
         }
     }
 
@@ -69,7 +69,7 @@ extension Tracker {
         ).outcomes
     }
 
-    /// Runs the tasks of a tag again that ended in some states, in steps of 500: a whole flow, or what failed of it. Those whose
+    /// Runs the tasks of a tag again that ended in some states, in steps of 100: a whole flow, or what failed of it. Those whose
     /// parents are run again, or have not ended, wait for them.
     /// - Parameters:
     ///   - states: Ended states; without success unless said otherwise.
@@ -88,7 +88,7 @@ extension Tracker {
         return try await requeue(tag, states, budget, force: false, message)
     }
 
-    /// Takes the running tasks of a tag from their holders and makes them ready, in steps of 500: after a crash of everything
+    /// Takes the running tasks of a tag from their holders and makes them ready, in steps of 100: after a crash of everything
     /// that worked on it, without waiting for the leases. What waits already stays. Compare ``clean(tag:)``.
     /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
     public func recover(tag: TaskTag, message: String = "") async throws(TrackerError) -> TagChange {
@@ -112,7 +112,7 @@ extension Tracker {
         }
     }
 
-    /// Deletes all tasks of a tag that have not ended, running ones too, in steps of 500; what has ended stays. Their holders
+    /// Deletes all tasks of a tag that have not ended, running ones too, in steps of 100; what has ended stays. Their holders
     /// are refused from then on. Compare ``recover(tag:message:)``.
     public func clean(tag: TaskTag) async throws(TrackerError) -> TagChange {
         var change = TagChange()
@@ -165,7 +165,7 @@ extension Tracker {
         try await perform(Delete(targets: .tasks(ids), force: force)).outcomes
     }
 
-    /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 500.
+    /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 100.
     /// - Parameter force: Whether to delete the kind's tasks, running ones too.
     public func undefine(_ kind: KindName, force: Bool = false) async throws(TrackerError) -> UndefineOutcome {
         var removed = 0
@@ -240,12 +240,12 @@ extension Tracker {
     }
 
     /// Takes back running tasks whose lease ran out, at most `limit` (1 to 500). Any number of reapers may run at once.
-    public func reap(limit: Int = 100) async throws(TrackerError) -> SweepStep<ReapedTask> {
+    public func reap(limit: Int = Limits.step) async throws(TrackerError) -> SweepStep<ReapedTask> {
         try await perform(Reap(limit: limit, estimatedNow: backend.estimatedNow))
     }
 
     /// Deletes ended tasks that were kept as long as their kind says, at most `limit` (1 to 500).
-    public func purge(limit: Int = 100) async throws(TrackerError) -> SweepStep<PurgedTask> {
+    public func purge(limit: Int = Limits.step) async throws(TrackerError) -> SweepStep<PurgedTask> {
         try await perform(Purge(limit: limit))
     }
 

@@ -76,7 +76,7 @@ struct ReadinessProbe {
     /// Until this reaper, or any other, has taken the task back.
     private func takeBack(_ claim: Claim) async throws {
         while true {
-            _ = try await tracker.reap(limit: Limits.batch)
+            _ = try await tracker.reap()
             guard let record = try await tracker.get(id) else { throw wrong("the task is gone") }
             if record.state == .ready, record.crashes > 0 { return }
             try await Task.sleep(for: .milliseconds(20))

@@ -8,7 +8,7 @@
 --         | BAD_CURSOR now: the cursor is of another search, or none
 -- EMITS   nothing
 -- COST    O(indexes * log n) + O(1) a task; about 2,000 index entries are looked at, 500 when a worker or a time was asked for,
---         at least one of each index
+--         at least one of each index that holds any
 -- WHY     the cursor is a place in the order (state, score, id), not an offset, so tasks that move neither hide nor repeat
 --         others. The score is the due time, the end of the lease, or when the task was paused or ended; equals by id.
 --         Of a tag, running tasks come by the time they were claimed
@@ -27,13 +27,15 @@ if ARGV[2] ~= '' then
   for name in string.gmatch(ARGV[2], '[^\n]+') do wanted[name] = true end
 end
 
--- The row of a task, when it is one of those that were asked for.
+-- The row of a task, when it is one of those that were asked for. Most are not, so little of them is read.
 local function match(id)
-  local r = row(id)
-  if not r or wanted and not wanted[r[2]] or worker ~= '' and r[11] ~= worker then return nil end
-  local created = tonumber(r[8])
-  if from and created < from or before and created >= before then return nil end
-  return r
+  if isFiltered then
+    local r = redis.call('HMGET', P .. 't:' .. id, 'k', 'w', 'c')
+    if not r[1] or wanted and not wanted[r[1]] or worker ~= '' and r[2] ~= worker then return nil end
+    local created = tonumber(r[3])
+    if from and created < from or before and created >= before then return nil end
+  end
+  return row(id)
 end
 
 -- By bytes, as the server orders members; Lua's own comparison follows the server's locale.
@@ -81,31 +83,49 @@ for letter in string.gmatch(ARGV[3], '%a') do
         end
       end
     end
+    if #keys > 1 then keys = present(keys) end
     -- Some of each index; what lies beyond the first end of these may have others before it that were not seen.
     local room = math.floor(((isFiltered and 500 or 2000) - looked) / math.max(1, #keys))
     local chunk = math.max(1, isFiltered and room or math.min(limit - #reply, room))
-    local found, horizon = {}, nil
+    local ids, scores, horizon = {}, {}, nil
     for i = 1, #keys do
-      local page, last = {}, nil
-      if newest then
-        local stop = continued and rankOf(keys[i], fromScore, fromId) or redis.call('ZCARD', keys[i])
-        if stop > 0 then page = redis.call('ZRANGE', keys[i], math.max(0, stop - chunk), stop - 1, 'WITHSCORES') end
-      else
+      local page = {}
+      if not newest then
         local start = continued and rankOf(keys[i], fromScore, fromId) or 0
         page = redis.call('ZRANGE', keys[i], start, start + chunk - 1, 'WITHSCORES')
+      elseif not continued then
+        page = redis.call('ZRANGE', keys[i], -chunk, -1, 'WITHSCORES')
+      else
+        local stop = rankOf(keys[i], fromScore, fromId)
+        if stop > 0 then page = redis.call('ZRANGE', keys[i], math.max(0, stop - chunk), stop - 1, 'WITHSCORES') end
       end
       for j = 1, #page, 2 do
-        local entry = {id = page[j], score = tonumber(page[j + 1])}
-        found[#found + 1] = entry
-        if not last or precedes(last, entry) then last = entry end
+        ids[#ids + 1], scores[#scores + 1] = page[j], tonumber(page[j + 1])
       end
       looked = looked + #page / 2
-      if #page == 2 * chunk and (not horizon or precedes(last, horizon)) then horizon = last end
+      if #page == 2 * chunk then
+        local place = newest and #ids - chunk + 1 or #ids
+        local last = {id = ids[place], score = scores[place]}
+        if not horizon or precedes(last, horizon) then horizon = last end
+      end
     end
-    table.sort(found, precedes)
+    -- Of several indexes only what may come into this page is put in order: comparing is what costs.
+    local bound, isCut, found = nil, false, {}
+    if #keys > 1 and not isFiltered and #ids > limit - #reply then
+      local inOrder = {}
+      for i = 1, #scores do inOrder[i] = scores[i] end
+      table.sort(inOrder)
+      bound = newest and inOrder[#inOrder - limit + #reply + 1] or inOrder[limit - #reply]
+    end
+    for i = 1, #ids do
+      local place = newest and #ids - i + 1 or i
+      if bound and (newest and scores[place] < bound or not newest and scores[place] > bound) then isCut = true
+      else found[#found + 1] = {id = ids[place], score = scores[place]} end
+    end
+    if #keys > 1 then table.sort(found, precedes) end
     for i = 1, #found do
       reply[#reply + 1] = match(found[i].id)
-      if #reply >= limit or found[i] == horizon then
+      if #reply >= limit or horizon and found[i].id == horizon.id or isCut and i == #found then
         return {'OK', at, letter .. ' ' .. int(found[i].score) .. ' ' .. found[i].id, reply}
       end
     end

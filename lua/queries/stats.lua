@@ -11,7 +11,18 @@
 local refusal = begin({})
 if refusal then return refusal end
 local names, _, priorities = allKinds()
-local reply = {}
+local reply, there = {}, nil
+if #names > 16 then  -- of many kinds most have no task in most states
+  local keys = {}
+  for letter in string.gmatch('rsxcphnj', '%a') do
+    for i = 1, #names do keys[#keys + 1] = P .. letter .. ':' .. names[i] end
+  end
+  there = present(keys)
+end
+local function count(letter, kind)
+  local key = P .. letter .. ':' .. kind
+  return (not there or there[key]) and redis.call('ZCARD', key) or 0
+end
 for i = 1, #names do
   local kind, ready, waiting, oldest, soonest = names[i], 0, 0, nil, nil
   for digit in string.gmatch(priorities[i], '%d') do
@@ -30,9 +41,8 @@ for i = 1, #names do
       end
     end
   end
-  reply[i] = {kind, ready, waiting, redis.call('ZCARD', P .. 'r:' .. kind), redis.call('ZCARD', P .. 's:' .. kind),
-    redis.call('ZCARD', P .. 'x:' .. kind), redis.call('ZCARD', P .. 'c:' .. kind), oldest and int(oldest) or '',
-    soonest and int(soonest) or '', redis.call('ZCARD', P .. 'p:' .. kind) + redis.call('ZCARD', P .. 'h:' .. kind),
-    redis.call('ZCARD', P .. 'n:' .. kind), redis.call('ZCARD', P .. 'j:' .. kind), string.find(priorities[i], '!', 1, true) and 1 or 0}
+  reply[i] = {kind, ready, waiting, count('r', kind), count('s', kind), count('x', kind), count('c', kind),
+    oldest and int(oldest) or '', soonest and int(soonest) or '', count('p', kind) + count('h', kind), count('n', kind),
+    count('j', kind), string.find(priorities[i], '!', 1, true) and 1 or 0}
 end
 return {'OK', at, reply, redis.call('ZCARD', P .. 'workers'), redis.call('HEXISTS', meta, 'gate')}

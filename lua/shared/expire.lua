@@ -12,7 +12,7 @@ local function readExpiredIndex(letter, kind, policy, limit)
     local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'n', 'x', 'g', 'b', 'w', 'q', 'l', 'X', 'to', 'L')
     expired[#expired + 1] = {
       id = ids[j], kind = kind, policy = policy, state = r[1], letter = letter, n = tonumber(r[2] or '0'),
-      x = tonumber(r[3] or '0') + 1, fence = r[4] or '0', begun = r[5] or '0', worker = r[6] or '-', priority = r[7] or '5',
+      x = (r[3] or 0) + 1, fence = r[4] or '0', begun = r[5] or '0', worker = r[6] or '-', priority = r[7] or '5',
       limit = tonumber(r[8] or '0'), cancel = r[9], links = r[11], outcome = r[10] and tonumber(r[10]) <= now and 'timedOut' or 'crashed',
     }
   end
@@ -32,33 +32,34 @@ local function readExpired(kinds, policies, flags, limit)
 end
 
 local function writeExpired()
-  local leave, enter, woken = {}, {}, {}
+  local leave, enter, woken, policies = {}, {}, {}, {}
   for i = 1, #expired do drop(leave, P .. expired[i].letter .. ':' .. expired[i].kind, expired[i].id) end
   removeAll(leave)
   for i = 1, #expired do
     local e = expired[i]
     if e.state == e.letter then
-      local policy = parsePolicy(e.policy)
+      local policy = policies[e.policy] or parsePolicy(e.policy)
+      policies[e.policy] = policy
       local limit = e.limit > 0 and e.limit or policy.attempts
-      local due
+      local due, crashes = nil, int(e.x)
       if e.cancel then
         e.to = 'c'
       elseif e.n >= limit then
         e.to = policy.over
       else
         e.to = 'q'
-        due = now + backoffDelay(policy, e.id, e.x)
-        e.due = due
-        redis.call('HSET', P .. 't:' .. e.id, 's', 'q', 'x', e.x, 'u', at, 'd', due)
+        e.due = now + backoffDelay(policy, e.id, e.x)
+        due = int(e.due)
+        redis.call('HSET', P .. 't:' .. e.id, 's', 'q', 'x', crashes, 'u', at, 'd', due)
         add(enter, P .. 'q:' .. e.priority .. ':' .. e.kind, due, e.id)
-        if due <= now + 1000000 then woken[e.kind] = (woken[e.kind] or 0) + 1 end
+        if e.due <= now + 1000000 then woken[e.kind] = (woken[e.kind] or 0) + 1 end
       end
       if e.to ~= 'q' then
-        redis.call('HSET', P .. 't:' .. e.id, 's', e.to, 'x', e.x, 'u', at)
+        redis.call('HSET', P .. 't:' .. e.id, 's', e.to, 'x', crashes, 'u', at)
         add(enter, P .. e.to .. ':' .. e.kind, at, e.id)
       end
       remember(e.id, e.n, e.fence, e.begun, e.outcome, e.worker, due or e.to == 'n' and '-n', '')
-      if e.links then moved(e.id, e.kind, e.links, e.letter, e.to, due and int(due) or at) end
+      if e.links then moved(e.id, e.kind, e.links, e.letter, e.to, due or at) end
       note('reaped', e.kind, e.id, e.to, e.worker)
     end
   end

@@ -22,7 +22,8 @@ local function giveBack(outcome, event)
       -- Without a delay the task keeps its place: it was due before, and it is the next to be claimed.
       if m.to == 'q' then m.due = ARGV[a] ~= '' and now + tonumber(ARGV[a]) or tonumber(r[11] or r[10]) end
       moves[#moves + 1] = m
-      answers[i] = {m.to, m.due and int(m.due) or '-'}
+      m.text = m.due and int(m.due)
+      answers[i] = {m.to, m.text or '-'}
       drop(leave, P .. r[1] .. ':' .. r[4], id)
     end
   end
@@ -31,18 +32,18 @@ local function giveBack(outcome, event)
     local m = moves[j]
     local kind, key, worker = m.r[4], KEYS[2 + m.i], m.r[8]
     if m.due then
-      redis.call('HSET', key, 's', 'q', 'n', tonumber(m.r[5]) - 1, 'u', at, 'd', m.due)
-      if outcome == 'snoozed' then redis.call('HSET', key, 'z', tonumber(m.r[12] or '0') + 1) end
-      add(enter, P .. 'q:' .. (m.r[6] or '5') .. ':' .. kind, m.due, m.id)
-      note(event, kind, m.id, int(m.due), worker)
+      redis.call('HSET', key, 's', 'q', 'n', int(m.r[5] - 1), 'u', at, 'd', m.text)
+      if outcome == 'snoozed' then redis.call('HSET', key, 'z', int((m.r[12] or 0) + 1)) end
+      add(enter, P .. 'q:' .. (m.r[6] or '5') .. ':' .. kind, m.text, m.id)
+      note(event, kind, m.id, m.text, worker)
       if m.due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end
     else
       redis.call('HSET', key, 's', 'c', 'u', at)
       add(enter, P .. 'c:' .. kind, at, m.id)
       note('cancelled', kind, m.id, nil, worker)
     end
-    if m.r[13] then moved(m.id, kind, m.r[13], m.r[1], m.to, m.due and int(m.due) or at) end
-    remember(m.id, m.r[5], m.r[3], m.r[7], m.due and outcome or 'cancelled', worker, m.due, '')
+    if m.r[13] then moved(m.id, kind, m.r[13], m.r[1], m.to, m.text or at) end
+    remember(m.id, m.r[5], m.r[3], m.r[7], m.due and outcome or 'cancelled', worker, m.text, '')
   end
   addAll(enter)
   local unblocked = settle()

@@ -17,12 +17,24 @@ if refusal then return refusal end
 local limit = tonumber(ARGV[1])
 local kinds, policies = allKinds()
 local gone, leave, reply, highest = {}, {}, {}, 0
+
+-- Some kinds, letter by letter, so that those that are not there are asked for together.
+local function keysOf(letters, first)
+  local keys = {}
+  for letter in string.gmatch(letters, '%a') do
+    for i = first, math.min(first + 15, #kinds) do keys[#keys + 1] = P .. letter .. ':' .. kinds[i] end
+  end
+  return present(keys)
+end
+
+local there
 for i = 1, #kinds do
+  if #gone >= limit then break end
+  if i % 16 == 1 then there = keysOf('sxcn', i) end
   local succeeded, other = string.match(policies[i], '^%d+ %d+ %a %d+ %d+ %d+ %d+ (%d+) (%d+)')
   for _, state in ipairs({'s', 'x', 'c', 'n'}) do
-    local keep = state == 's' and succeeded or other
-    if keep ~= '0' and #gone < limit then
-      local key = P .. state .. ':' .. kinds[i]
+    local keep, key = state == 's' and succeeded or other, P .. state .. ':' .. kinds[i]
+    if keep ~= '0' and #gone < limit and there[key] then
       local ids = redis.call('ZRANGEBYSCORE', key, '-inf', now - tonumber(keep), 'LIMIT', 0, limit - #gone)
       for j = 1, #ids do
         local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'g', 'L')
@@ -49,13 +61,16 @@ for i = 1, #silent do
   redis.call('ZREM', P .. 'workers', silent[i])
   redis.call('UNLINK', P .. 'w:' .. silent[i])
 end
-for i = 1, #kinds do
-  local stale = redis.call('ZRANGEBYSCORE', P .. 'i:' .. kinds[i], '-inf', now - 60000000, 'LIMIT', 0, 100)
-  if #stale > 0 then redis.call('ZREM', P .. 'i:' .. kinds[i], unpack(stale)) end
+-- What workers left, in the step that finds no more tasks than it may delete.
+for i = 1, #gone < limit and #kinds or 0 do
+  local idle, takers = P .. 'i:' .. kinds[i], P .. 'k:' .. kinds[i]
+  if i % 16 == 1 then there = keysOf('ik', i) end
+  local stale = there[idle] and redis.call('ZRANGEBYSCORE', idle, '-inf', now - 60000000, 'LIMIT', 0, 100) or {}
+  if #stale > 0 then redis.call('ZREM', idle, unpack(stale)) end
   -- Workers that are silent for a day, but for the last one that took the kind: explain tells when it left.
-  local away = redis.call('ZRANGEBYSCORE', P .. 'k:' .. kinds[i], '-inf', now - day, 'LIMIT', 0, 100)
-  if #away > 0 and redis.call('ZCARD', P .. 'k:' .. kinds[i]) == #away then away[#away] = nil end
-  if #away > 0 then redis.call('ZREM', P .. 'k:' .. kinds[i], unpack(away)) end
+  local away = there[takers] and redis.call('ZRANGEBYSCORE', takers, '-inf', now - day, 'LIMIT', 0, 100) or {}
+  if #away > 0 and redis.call('ZCARD', takers) == #away then away[#away] = nil end
+  if #away > 0 then redis.call('ZREM', takers, unpack(away)) end
 end
 tick()
 -- The next task of a deleted id begins above the fences that were given: the stored time is a floor for both.

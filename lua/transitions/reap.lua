@@ -20,7 +20,16 @@ local refusal = begin({})
 if refusal then return refusal end
 local jumped = sawJump(ARGV[2])
 local kinds, policies, flags = allKinds()
-readExpired(kinds, policies, flags, tonumber(ARGV[1]))
+local keys, busy = {}, {names = {}, policies = {}, flags = {}}
+for i = 1, #kinds do keys[i] = P .. 'r:' .. kinds[i] end
+local there = present(keys)
+for i = 1, #kinds do
+  if there[keys[i]] or string.find(flags[i], 'h', 1, true) then
+    local n = #busy.names + 1
+    busy.names[n], busy.policies[n], busy.flags[n] = kinds[i], policies[i], flags[i]
+  end
+end
+readExpired(busy.names, busy.policies, busy.flags, tonumber(ARGV[1]))
 local woken = writeExpired()
 markJump(jumped, policies)
 local unblocked = settleRest()

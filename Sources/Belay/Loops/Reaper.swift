@@ -48,9 +48,10 @@ public final class Reaper: Service, Sendable {
             var isAway = false
             while !Task.isCancelled {
                 do throws(TrackerError) {
-                    _ = try await self.reapAll()
+                    try await self.reapAll { _ in }
                     if untilPurge <= .zero {
-                        _ = try await self.purgeAll()
+                        // A million to delete take long, and nobody is to wait for a lease meanwhile.
+                        if try await self.purge(steps: Self.purgeSteps, { _ in }) { continue }
                         untilPurge = self.configuration.purgeInterval
                     }
                     isAway = false
@@ -68,11 +69,16 @@ public final class Reaper: Service, Sendable {
 
     /// One whole sweep: everything that is expired now, and everything that is to be deleted now.
     public func sweep() async throws(TrackerError) -> (reaped: [ReapedTask], purged: [PurgedTask]) {
-        (try await reapAll(), try await purgeAll())
+        var (reaped, purged): ([ReapedTask], [PurgedTask]) = ([], [])
+        try await reapAll { reaped += $0 }
+        _ = try await purge(steps: .max) { purged += $0 }
+        return (reaped, purged)
     }
 
-    private func reapAll() async throws(TrackerError) -> [ReapedTask] {
-        var all: [ReapedTask] = []
+    /// Steps of a purge before leases are looked at again.
+    private static let purgeSteps = 50
+
+    private func reapAll(_ each: ([ReapedTask]) -> Void) async throws(TrackerError) {
         while !Task.isCancelled {
             let step = try await tracker.reap(limit: configuration.batch)
             for task in step.items {
@@ -85,20 +91,21 @@ public final class Reaper: Service, Sendable {
                 )
             }
             crashes.increment(by: step.items.count)
-            all += step.items
+            each(step.items)
             if !step.more || step.items.isEmpty { break }
         }
-        return all
     }
 
-    private func purgeAll() async throws(TrackerError) -> [PurgedTask] {
-        var all: [PurgedTask] = []
-        while !Task.isCancelled {
+    /// Answers whether there is more to delete.
+    private func purge(steps: Int, _ each: ([PurgedTask]) -> Void) async throws(TrackerError) -> Bool {
+        var left = steps
+        while left > 0, !Task.isCancelled {
             let step = try await tracker.purge(limit: configuration.batch)
             purges.increment(by: step.items.count)
-            all += step.items
-            if !step.more { break }
+            each(step.items)
+            if !step.more { return false }
+            left -= 1
         }
-        return all
+        return true
     }
 }

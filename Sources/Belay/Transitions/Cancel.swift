@@ -67,7 +67,7 @@ package enum TaskTargets: Sendable {
     /// These, 1 to 500.
     case tasks([TaskID])
     /// Those of a tag in some states, at most so many in one call; so many of its held tasks were seen by calls before.
-    case tag(TaskTag, [TaskState], limit: Int = Limits.batch, passed: Int = 0)
+    case tag(TaskTag, [TaskState], limit: Int = Limits.step, passed: Int = 0)
 
     package var ids: [TaskID] { if case .tasks(let ids) = self { ids } else { [] } }
     var tag: String { if case .tag(let tag, _, _, _) = self { tag.description } else { "" } }

@@ -13,7 +13,7 @@ package struct Undefine: Verb {
     package static let script = RedisScript(.undefine)
     package var kind: KindName
     package var force: Bool
-    package var limit = Limits.batch
+    package var limit = Limits.step
 
     package func validate() throws(TrackerError) { try HolderBatch.check(limit) }
 

@@ -15,7 +15,7 @@ struct Purge: AsyncParsableCommand {
             var count = 0
             var more = true
             while more {
-                let step = try await session.tracker.purge(limit: Limits.batch)
+                let step = try await session.tracker.purge()
                 for task in step.items where session.output.isJSON {
                     session.output.json(OutcomeView(id: task.id, kind: task.kind, outcome: "purged"))
                 }

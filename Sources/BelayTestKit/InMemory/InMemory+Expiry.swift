@@ -71,19 +71,20 @@ extension Purge: InMemoryVerb {
                 for task in ids.compactMap({ state.tasks[$0] }) { state.note(.purged, task, end.letter) }
             }
         }
-        forgetSilentWorkers(&state)
+        forgetSilentWorkers(&state, andWaits: gone.count < limit)
         state.tick()
         state.delete(gone.map(\.id))
         return .making(gone, more: gone.count >= limit)
     }
 
-    /// Workers that were not seen for a day, and waits that ended a minute ago, at most 100 of each.
-    private func forgetSilentWorkers(_ state: inout InMemoryState) {
+    /// Workers that were not seen for a day, and, in the last step, waits that ended a minute ago, at most 100 of each.
+    private func forgetSilentWorkers(_ state: inout InMemoryState, andWaits: Bool) {
         let dayAgo = state.now.microseconds - 86_400_000_000
         let silent = Set(state.workers.upTo(dayAgo).prefix(100).map(\.member))
         for worker in silent { state.workers.remove(worker) }
         state.grants = state.grants.filter { !silent.contains($0.key.worker) }
         state.beats = state.beats.filter { !silent.contains($0.key) }
+        guard andWaits else { return }
         let minuteAgo = state.now.microseconds - 60_000_000
         for kind in state.kinds.keys {
             for entry in state.idle[kind]?.upTo(minuteAgo).prefix(100) ?? [] { state.idle[kind]?.remove(entry.member) }

@@ -12,9 +12,10 @@ extension Find: InMemoryVerb {
         var listed: Set<Character> = []
         for letter in letters where listed.insert(letter).inserted {
             if let start, start.letter != letter { continue }
-            let indexes =
+            let all =
                 tag.map { [state.kin.tagged[Kinship.TagIndex(tag: $0, letter: letter)] ?? ScoredSet()] }
                 ?? names.flatMap { state.names(of: letter, $0) }.map { state.index($0) }
+            let indexes = all.filter { $0.count > 0 }
             // Some of each index; what lies beyond the first end of these may have others before it that were not seen.
             let room = ((isFiltered ? 500 : 2000) - looked) / max(1, indexes.count)
             let chunk = max(1, isFiltered ? room : min(limit - tasks.count, room))
