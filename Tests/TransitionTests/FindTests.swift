@@ -161,6 +161,29 @@ struct FindTests {
         }
     }
 
+    @Test("fills its pages although most of many kinds have no task", arguments: [FindOrder.oldestFirst, .newestFirst])
+    func manyKinds(order: FindOrder) async throws {
+        let kinds = (0..<100).map { KindName(trusted: "k\($0)") }
+        try await TrackerFixture.run(kinds: kinds) { f async throws in
+            var all: [TaskID] = []
+            for number in 0..<60 {
+                for (letter, kind) in [("a", kinds[7]), ("b", kinds[99]), ("c", kinds[50])] {
+                    all.append(TaskID(trusted: "\(100 + number)\(letter)"))
+                    try await f.enqueue(all[all.count - 1], kind, priority: number % 10)
+                }
+                f.clock.advance(by: .seconds(1))
+            }
+            var (pages, cursor) = ([[TaskID]](), String?.none)
+            repeat {
+                let page = try await f.tracker.find(states: [.ready], order: order, limit: 50, cursor: cursor)
+                pages.append(page.tasks.map(\.id))
+                cursor = page.cursor
+            } while cursor != nil && pages.count < 20
+            #expect(pages.flatMap { $0 } == (order == .newestFirst ? all.reversed() : all))
+            #expect(pages.map(\.count) == [50, 50, 50, 30])
+        }
+    }
+
     @Test("gets through all tasks in bounded steps when few of them are wanted", arguments: [1, 100])
     func sparse(size: Int) async throws {
         try await TrackerFixture.run { f async throws in

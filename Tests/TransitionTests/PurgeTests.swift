@@ -89,6 +89,31 @@ struct PurgeTests {
         }
     }
 
+    @Test("finds what is to be deleted among many kinds, most of which have nothing")
+    func manyKinds() async throws {
+        let kinds = (10..<50).map { KindName(trusted: "k\($0)") }
+        try await TrackerFixture.run(kinds: kinds) { f async throws in
+            for place in [0, 15, 16, 17, 39] {
+                try await f.tracker.complete(try await f.running(TaskID(trusted: "s\(place)"), kinds[place]).handle)
+                let other = TaskID(trusted: "c\(place)")
+                try await f.enqueue(other, kinds[place])
+                _ = try await f.tracker.cancel([other])
+            }
+            let stats = try await f.tracker.stats().kinds
+            #expect(
+                stats.filter { $0.succeeded == 1 && $0.cancelled == 1 }.map(\.kind)
+                    == [0, 15, 16, 17, 39].map { kinds[$0] }
+            )
+            #expect(stats.count { $0.succeeded + $0.cancelled > 0 } == 5)
+            f.clock.advance(by: .seconds(7200))
+            var gone: [TaskID] = []
+            while case let step = try await f.tracker.purge(limit: 3), !step.items.isEmpty {
+                gone += step.items.map(\.id)
+            }
+            #expect(gone == ["s0", "c0", "s15", "c15", "s16", "c16", "s17", "c17", "s39", "c39"])
+        }
+    }
+
     @Test("deletes 500 tasks in one call and refuses 501")
     func batchSizes() async throws {
         try await TrackerFixture.run { f async throws in

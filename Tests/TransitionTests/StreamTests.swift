@@ -115,6 +115,27 @@ struct StreamTests {
         }
     }
 
+    @Test("ends a page of large entries early, and goes on from there without a gap")
+    func size() async throws {
+        try await TrackerFixture.run { f async throws in
+            var all: [TaskID] = []
+            // A call of 500 ids of 100 bytes is an entry of 50 kB.
+            for call in 1...30 {
+                all += try await f.enqueue(count: 500, prefix: "\(call)" + String(repeating: "x", count: 96))
+            }
+            var (seen, start, pages) = ([TaskID](), EventStart.oldest, 0)
+            repeat {
+                let page = try await f.tracker.events(from: start)
+                #expect(!page.isLost)
+                seen += page.events.compactMap { $0.name == .enqueued ? $0.task : nil }
+                pages += 1
+                start = .after(try #require(page.position))
+            } while seen.count < all.count && pages < 30
+            #expect(seen == all)
+            #expect(pages > 1)
+        }
+    }
+
     @Test("takes a limit of 2 to 500 entries")
     func limits() async throws {
         try await TrackerFixture.run { f async throws in

@@ -32,10 +32,14 @@ struct BelayBenchmarks: AsyncParsableCommand {
     @Option(help: "The file of the thresholds.")
     var thresholds = "thresholds.json"
 
+    @Option(help: "With --only growth: so many million tasks for enqueue, claim, complete and reap; 0 for none.")
+    var millions = 0
+
     func run() async throws {
         LoggingSystem.bootstrap { _ in SwiftLogNoOpLogHandler() }
         if check || updateThresholds { return try await hold() }
-        if only == "list" { return print(Measure.all.map(\.name).joined(separator: "\n")) }
+        if only == "list" { return print((Measure.all.map(\.name) + ["growth"]).joined(separator: "\n")) }
+        if only == "growth" { return print(try await Growth.report(quick: quick, millions: millions)) }
         let measures = Measure.all.filter { measure in
             if let only { measure.name.contains(only) } else { full || !measure.isLong }
         }
