@@ -38,6 +38,30 @@ struct LoopContract {
         }
     }
 
+    @Test(
+        "a reaper deletes all that is to be deleted in one go, however long that takes",
+        .timeLimit(.minutes(1)),
+        arguments: TestedBackend.allCases
+    )
+    func longPurge(backend: TestedBackend) async throws {
+        try await backend.run(KindPolicy(keepSucceeded: .seconds(10), keepOther: .seconds(10))) { tracker, clock in
+            let ids = (1...120).map { TaskID(trusted: "a\($0)") }
+            for id in ids { try await tracker.add(id) }
+            _ = try await tracker.cancel(ids)
+            clock.advance(by: .seconds(10))
+            var configuration = Reaper.Configuration()
+            // A step a task, and no second turn within the test: it looks at the leases twice on its way.
+            (configuration.batch, configuration.interval) = (1, .seconds(3600))
+            let reaper = try Reaper(tracker, configuration: configuration)
+            try await withThrowingTaskGroup { group in
+                group.addTask { try await reaper.run() }
+                while try await tracker.stats().kinds[0].total > 0 { try await Task.sleep(for: .milliseconds(5)) }
+                group.cancelAll()
+                try await group.waitForAll()
+            }
+        }
+    }
+
     @Test("work under a lock records its success", arguments: TestedBackend.spread)
     func scopeSucceeds(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
