@@ -25,7 +25,7 @@ extension Tracker {
         try await perform(Cancel(targets: .tasks(ids), reason: reason, signal: signal, actor: actor)).outcomes
     }
 
-    /// Ends all tasks of a tag that have not ended, in steps of 100. Running ones are asked to stop.
+    /// Ends all tasks of a tag that have not ended, in steps of 50. Running ones are asked to stop.
     /// - Parameters:
     ///   - reason: Kept with the tasks, at most 64 bytes.
     ///   - signal: The signal that running programs are to get, 1 to 64; nil for what their workers use.
@@ -69,7 +69,7 @@ extension Tracker {
         ).outcomes
     }
 
-    /// Runs the tasks of a tag again that ended in some states, in steps of 100: a whole flow, or what failed of it. Those whose
+    /// Runs the tasks of a tag again that ended in some states, in steps of 50: a whole flow, or what failed of it. Those whose
     /// parents are run again, or have not ended, wait for them.
     /// - Parameters:
     ///   - states: Ended states; without success unless said otherwise.
@@ -88,7 +88,7 @@ extension Tracker {
         return try await requeue(tag, states, budget, force: false, message)
     }
 
-    /// Takes the running tasks of a tag from their holders and makes them ready, in steps of 100: after a crash of everything
+    /// Takes the running tasks of a tag from their holders and makes them ready, in steps of 50: after a crash of everything
     /// that worked on it, without waiting for the leases. What waits already stays. Compare ``clean(tag:)``.
     /// - Parameter message: For the tasks' logs, at most 1,024 bytes.
     public func recover(tag: TaskTag, message: String = "") async throws(TrackerError) -> TagChange {
@@ -112,7 +112,7 @@ extension Tracker {
         }
     }
 
-    /// Deletes all tasks of a tag that have not ended, running ones too, in steps of 100; what has ended stays. Their holders
+    /// Deletes all tasks of a tag that have not ended, running ones too, in steps of 50; what has ended stays. Their holders
     /// are refused from then on. Compare ``recover(tag:message:)``.
     public func clean(tag: TaskTag) async throws(TrackerError) -> TagChange {
         var change = TagChange()
@@ -165,7 +165,7 @@ extension Tracker {
         try await perform(Delete(targets: .tasks(ids), force: force)).outcomes
     }
 
-    /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 100.
+    /// Removes a kind. While tasks of it exist that is refused unless forced; then they are deleted with it, in steps of 50.
     /// - Parameter force: Whether to delete the kind's tasks, running ones too.
     public func undefine(_ kind: KindName, force: Bool = false) async throws(TrackerError) -> UndefineOutcome {
         var removed = 0

@@ -45,7 +45,7 @@ struct LoopContract {
     )
     func longPurge(backend: TestedBackend) async throws {
         try await backend.run(KindPolicy(keepSucceeded: .seconds(10), keepOther: .seconds(10))) { tracker, clock in
-            let ids = (1...120).map { TaskID(trusted: "a\($0)") }
+            let ids = (1...250).map { TaskID(trusted: "a\($0)") }
             for id in ids { try await tracker.add(id) }
             _ = try await tracker.cancel(ids)
             clock.advance(by: .seconds(10))

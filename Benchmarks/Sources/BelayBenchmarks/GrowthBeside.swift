@@ -59,7 +59,7 @@ struct Beside {
                 }
             ),
             (
-                "cancel \(tasks) tasks by id, 100 a call", tasks,
+                "cancel \(tasks) tasks by id, \(Limits.step) a call", tasks,
                 { site, count in
                     let ids = try await fill(site, count)
                     let tracker = site.tracker

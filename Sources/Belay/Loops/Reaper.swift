@@ -11,8 +11,8 @@ public final class Reaper: Service, Sendable {
     public struct Configuration: Sendable {
         /// The pause between sweeps. Default 1 s; 10 ms to 1 h.
         public var interval: Duration = .seconds(1)
-        /// Tasks in one script. Default 100; 1 to 500.
-        public var batch = 100
+        /// Tasks in one script. Default 50; 1 to 500.
+        public var batch = Limits.step
         /// The pause between purges. Default 30 s; 10 ms to 24 h.
         public var purgeInterval: Duration = .seconds(30)
         /// The clock of its pauses.
@@ -76,7 +76,7 @@ public final class Reaper: Service, Sendable {
     }
 
     /// Steps of a purge before leases are looked at again.
-    private static let purgeSteps = 50
+    private static let purgeSteps = 100
 
     private func reapAll(_ each: ([ReapedTask]) -> Void) async throws(TrackerError) {
         while !Task.isCancelled {

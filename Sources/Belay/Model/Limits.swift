@@ -24,8 +24,8 @@ public enum Limits {
     public static let noteBytes = 64
     /// Tasks in one call of a transition or query: 500.
     public static let batch = 500
-    /// Tasks in one step of what goes through many, so that others wait a millisecond or two at most: 100.
-    public static let step = 100
+    /// Tasks in one step of what goes through many, so that others wait a millisecond or two at most: 50.
+    public static let step = 50
     /// Bytes of a tag: 1 to 62 of `A-Z a-z 0-9 . _ : / @ -`.
     public static let tagBytes = 62
     /// Tags of one task: 8.

@@ -9,7 +9,7 @@ struct Flow: AsyncParsableCommand {
         abstract: "Cancel, retry, clean or recover all tasks of a tag.",
         discussion: """
             A tag is given by 'belay enqueue --tag'; 'belay tags' counts its tasks, 'belay
-            ls --tag' lists them. A large tag is gone through in steps of 100 tasks; a call
+            ls --tag' lists them. A large tag is gone through in steps of 50 tasks; a call
             that was broken off may be repeated.
             """,
         subcommands: [CancelFlow.self, RetryFlow.self, CleanFlow.self, RecoverFlow.self]
