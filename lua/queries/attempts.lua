@@ -1,5 +1,5 @@
 -- attempts: what is remembered of a task's runs, oldest first.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [remembered attempt (see shared/history.lua) ...] [state attempts fence begun updated worker]
 --         [digest backtrace ...] | GONE now

@@ -1,5 +1,5 @@
 -- explain: why a task does not run, with numbers.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [field value ...] (of the record: kind state due attempts failures crashes limit begun worker ...) with:
 --         ".gate" and ".gate*" who paused the kind and the whole tracker, "since actor message"; ".before" tasks of the kind that

@@ -1,5 +1,5 @@
 -- find: pages through tasks by kind, state, tag, worker and time, in the order of time, whatever the kind.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most tasks (1-500)  2 kinds, joined by a newline ("" = all)  3 state letters, in the order wanted
 --         4 "old" or "new": which come first within a state  5 cursor: "" = from the start, or what the page before returned
 --         6 tag, or ""  7 worker of the latest attempt, or ""  8 created from, 9 created before, us, or ""

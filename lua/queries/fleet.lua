@@ -1,5 +1,5 @@
 -- fleet: foreign workers, as the events of Celery told, the latest heard of first.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most workers (1-500)  2 manual time, us, or ""
 -- RETURNS OK now [[worker field value ...] ...]: b its last beats, off when it left, freq us, drift us, v when its fields
 --         were told, sw_ident, sw_ver, sw_sys, active, processed; only those that are known

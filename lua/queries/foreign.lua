@@ -1,5 +1,5 @@
 -- foreign: foreign tasks: one with its children, a page of many, or how many there are.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 "one", "page" or "counts"  2 one: the task; page: which, "z" = all, "s:<state>", "n:<name>" or "h:<host>"
 --         3 most tasks or children, or most names (1-500)  4 page: cursor, "" or what the page before returned
 --         5 manual time, us, or ""

@@ -1,5 +1,5 @@
 -- get: whole records of tasks by id.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [[field value ... ] | false ...] in the order of the tasks; beside the record's own fields:
 --         ".expires" lease expiry, ".payload", ".result", ".data", ".last" latest attempt that did not succeed, ".trace"

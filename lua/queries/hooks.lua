@@ -1,5 +1,5 @@
 -- hooks: the rules of finished hooks, and how far a consumer has read the events.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 name of one rule ("" = all)  2 consumer  3 manual time, us, or ""
 -- RETURNS OK now position ("" = none) [[name since rule] ...] in the order of the names
 -- EMITS   nothing

@@ -1,5 +1,5 @@
 -- kinds: all kinds with their policies.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [[kind policy] ...] in the order of the names
 -- EMITS   nothing

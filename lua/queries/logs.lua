@@ -1,5 +1,5 @@
 -- logs: what a task's log is made of: its record, its attempts and its lines.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [remembered attempt (see shared/history.lua) ...] [state attempts fence begun updated worker created]
 --         [line (see shared/lines.lua) ...] | GONE now

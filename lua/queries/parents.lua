@@ -1,5 +1,5 @@
 -- parents: what a task waits or waited for, and what came of it.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 most parents (1-100)  2 so many are passed over  3 manual time, us, or ""
 -- RETURNS OK now total [[parent state result content-type] ...] in the order they were given; parent t:<id> or g:<tag>; state a
 --         letter, "" when the task is gone; of a tag j while it goes on, s when all ended well, x otherwise | GONE now

@@ -1,6 +1,6 @@
 -- peek: the tasks that a claim would take now, without taking them; or the queue of several kinds, with what is due later
 -- and what is paused.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most tasks (1-500)  2 flags: d = the longest due first, whatever the priority; s = also tasks that are not due yet
 --         3.. kinds, last: manual time, us, or ""
 -- RETURNS OK now [row (see shared/row.lua) ...] in the order of claiming

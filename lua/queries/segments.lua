@@ -1,5 +1,5 @@
 -- segments: the registered segments of pipelines, the newest first, each with how many of its tasks are in each state.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most segments (1-100)  2 cursor: "" = from the newest, or what the page before returned  3 name, or ""
 --         4 name@key joined by newlines ("" = all)  5 tag, or ""  6 created from, 7 created before, us, or ""
 --         8 manual time, us, or ""

@@ -1,5 +1,5 @@
 -- stats: how many tasks of each kind are in each state, how old the oldest ready one is, and when the next is due.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 manual time, us, or ""
 -- RETURNS OK now [[kind ready scheduled running succeeded exhausted cancelled oldest-due-or-"" next-due-or-"" paused ignored
 --         blocked kind-is-paused(0|1)] ...] workers tracker-is-paused(0|1)

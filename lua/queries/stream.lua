@@ -1,5 +1,5 @@
 -- stream: events from a position on, oldest first.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 id of the entry to begin with, which was seen before: "" = the oldest that is kept, "$" = the newest
 --         2 most entries (2-500)  3 manual time, us, or ""
 -- RETURNS OK now lost(0|1) [[id [field value ...]] ...]; lost: that entry is not kept any more, nor perhaps some after it
@@ -11,11 +11,11 @@
 local refusal = begin({})
 if refusal then return refusal end
 local from, limit, entries, size = ARGV[1], tonumber(ARGV[2]), {}, 0
-if from == '$' then return {'OK', at, 0, redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)} end
+if from == '$' then return {'OK', at, 0, redis.call('XREVRANGE', P .. 'events', '+', '-', 'COUNT', 1)} end
 local start = from == '' and '-' or from
 repeat
   local wanted = math.min(20, limit - #entries)
-  local some = redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', wanted)
+  local some = redis.call('XRANGE', P .. 'events', start, '+', 'COUNT', wanted)
   for i = 1, #some do
     entries[#entries + 1] = some[i]
     for j = 1, #some[i][2] do size = size + #some[i][2][j] end

@@ -1,5 +1,5 @@
 -- tags: how many tasks of a tag are in each state.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1.. tags (1-100), last: manual time, us, or ""
 -- RETURNS OK now [[ready running paused succeeded exhausted cancelled ignored blocked] ...] in the order of the tags
 -- EMITS   nothing

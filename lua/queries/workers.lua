@@ -1,5 +1,5 @@
 -- workers: who works, as their beats told, the latest seen first.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most workers (1-500)  2 manual time, us, or ""
 -- RETURNS OK now [[worker seen since beat alive-until interval slots active ok bad software clock kinds] ...]; "" for what a
 --         worker never told (one that only claims)

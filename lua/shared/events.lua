@@ -31,6 +31,6 @@ local function emit()
       args[n + 1], args[n + 2] = 'd', table.concat(entry.details, '\n')
       n = n + 2
     end
-    redis.call('XADD', KEYS[2], 'MAXLEN', '~', '10000', '*', unpack(args, 1, n))
+    redis.call('XADD', P .. 'events', 'MAXLEN', '~', '10000', '*', unpack(args, 1, n))
   end
 end

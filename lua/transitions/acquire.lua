@@ -1,5 +1,5 @@
 -- acquire: takes the lock of one named task.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 token  2 worker  3 lease, us ("" = the kind's own)  4 flags: d = although not due, l = although locked (the holder
 --         is superseded), f = although exhausted, cancelled or ignored, r = begin anew although ended (fresh attempts, history
 --         kept)  5 token of the lock that the caller holds and wants to renew as a new lock, or ""  6 manual time, us, or ""

@@ -1,5 +1,5 @@
 -- advance: keeps how far a consumer has read the events, unless another of its kind was faster.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 consumer  2 position that it began from ("" = none)  3 position that it has come to  4 manual time, us, or ""
 -- RETURNS OK now | STALE now position ("" = none)
 -- EMITS   nothing

@@ -1,5 +1,5 @@
 -- beat: a worker says that it lives, what it takes and how it fares; or that it leaves.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 worker  2 "online", "heartbeat", "offline" or "drained" (left, because too much failed)  3 interval between its
 --         beats, us  4 slots  5 tasks running  6 tasks ended well, 7 otherwise, since it began  8 software  9 its clock, us since 1970, or ""
 --         10.. kinds it takes, last: manual time, us, or ""

@@ -1,5 +1,5 @@
 -- cancel: ends tasks that have not ended; a running one is asked to stop and ends when its holder answers or its lease runs out.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 reason, at most 64 bytes  2 actor  3 signal that a running program is to get, 1-64, or ""
 --         4 tag: its tasks that have not ended, in place of KEYS 3..; or ""  5 most tasks of the tag (1-500)
 --         6 so many of the tag's held tasks were asked before  7 manual time, us, or ""

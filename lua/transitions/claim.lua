@@ -1,6 +1,6 @@
 -- claim: takes up to n due tasks of several kinds: highest priority first, then the longest due, whatever the kind; or, when
 -- asked, the longest due first, whatever kind and priority.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 token  2 worker  3 n (1-500)  4 lease, us ("" = each kind's own)  5 lane (names one of a worker's claim loops)
 --         6 wait, us: when nothing is due, stand in line for a wake-up for so long ("" = do not)
 --         7 flags: w = the worker may still stand in line, d = the longest due first  8 the caller's estimate of now, us, or ""

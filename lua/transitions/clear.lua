@@ -1,5 +1,5 @@
 -- clear: forgets foreign tasks, a step at a time; with all of them the foreign workers and the counts of events, too.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 "finished" (SUCCESS, FAILURE, REVOKED) or "all"  2 most tasks, and workers (1-500)  3 manual time, us, or ""
 -- RETURNS OK now more(0|1) deleted tasks
 -- EMITS   nothing

@@ -1,5 +1,5 @@
 -- complete: ends held tasks with success.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence, result, content type ("" = application/json); last: manual time, us, or ""
 -- RETURNS OK now, and when any is refused: [[index STALE|GONE] ...]; a task that is not named is completed | TOO_LARGE now index limit
 -- EMITS   succeeded per kind and worker; unblocked, parent-failed for those that waited for them

@@ -1,5 +1,5 @@
 -- define: stores a kind's policy, so that every host and language sees the same.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 kind  2 policy (see shared/policy.lua)  3 mode: "create" refuses a kind stored with another policy, "replace" overwrites
 --         4 manual time, us, or ""
 -- RETURNS OK now policy | CONFLICT now stored-policy | FULL now limit

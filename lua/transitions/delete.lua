@@ -1,5 +1,5 @@
 -- delete: an operator deletes tasks with everything kept of them.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 "force" (running ones too; their holders are refused from then on) or ""
 --         2 tag: its tasks, in place of KEYS 3..; or ""  3 letters of the states in which tasks of the tag are meant
 --         4 most tasks of the tag (1-500)  5 manual time, us, or ""

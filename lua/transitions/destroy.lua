@@ -1,5 +1,5 @@
 -- destroy: deletes a tracker with everything in it, a step at a time.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 cursor: "0" to begin, then what the step before returned  2 manual time, us, or ""
 -- RETURNS OK now cursor deleted; the tracker is gone when the cursor is "0"
 -- EMITS   nothing

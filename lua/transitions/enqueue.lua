@@ -1,5 +1,5 @@
 -- enqueue: creates tasks that are ready, now or later, or wait for others.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 request nonce ("" when the ids were generated for this request)  2 actor  3 message for the tasks' logs, or ""
 --         4 number of kinds K  5.. K pairs: kind, policy to define it with if it is unknown ("" = refuse)
 --         then for each task: "kind priority fields options due" in one text (kind 1-K; priority 0-9, 9 first; N further record

@@ -1,5 +1,5 @@
 -- fail: ends held tasks' attempts with an error; each runs again later, or is over.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence, disposition (r = retry by the kind's policy, x = exhausted at once, c = cancelled),
 --         delay us ("" = by policy), error (opaque), backtrace (opaque; both at most 16384 bytes together); last: manual
 --         time, us, or ""

@@ -1,5 +1,5 @@
 -- gate: pauses a kind, or the whole tracker, so that nothing of it is claimed, or ends that; tasks are enqueued and wait.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 kind ("" = the whole tracker)  2 "pause" or "resume"  3 actor  4 message, at most 64 bytes  5 manual time, us, or ""
 -- RETURNS OK now | UNKNOWN_KIND now kind
 -- EMITS   kind-paused or kind-resumed (detail: the message), with the kind, when something changed

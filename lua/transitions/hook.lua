@@ -1,5 +1,5 @@
 -- hook: stores a rule of finished hooks, or removes it; runners read the rules and act when tasks end.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 name  2 rule, JSON text ("" = remove it)  3 kind of the tasks that it enqueues, or ""  4 manual time, us, or ""
 -- RETURNS OK now | FULL now limit | UNKNOWN_KIND now kind | GONE now
 -- EMITS   nothing

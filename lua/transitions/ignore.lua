@@ -1,5 +1,5 @@
 -- ignore: an operator sets tasks aside: they are not run, and count as neither failed nor cancelled.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: "", "" (a holder's token and fence are no use here); then actor, message, manual time, us, or ""
 -- RETURNS OK now [[OK n] | [ILLEGAL state] | [STALE] | [GONE] ...] in the order of the tasks
 -- EMITS   ignored (detail: the state before)

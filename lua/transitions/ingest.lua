@@ -1,5 +1,5 @@
 -- ingest: merges events of Celery into foreign tasks, which are tracked here and never run, and into foreign workers.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    for each event (1-500): subject ("task-started" is "started"; of a worker with "worker-" in front), task ("" = of a
 --         worker), state (of a task, as Celery writes it), host or "", timestamp us, Lamport clock or 0, when a monitor received
 --         it us or "", number N of fields, then N pairs: name, value (a worker's freq in us); last: manual time, us, or ""

@@ -1,5 +1,5 @@
 -- leave: takes an idle worker out of the lines of those who wait for tasks of some kinds.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 worker  2.. kinds, last: manual time, us, or ""
 -- RETURNS OK now
 -- EMITS   nothing

@@ -1,5 +1,5 @@
 -- log: adds a line to a task's log, its holder's or an operator's.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 token, 2 fence ("" "" = an operator)  3 who the operator is  4 nonce of the request  5 message, at most 1,024 bytes
 --         6 manual time, us, or ""
 -- RETURNS OK now | STALE now | GONE now

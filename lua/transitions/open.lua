@@ -1,5 +1,5 @@
 -- open: creates a tracker's header, or checks that this library may use the one that is there.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 partitions (1-256; "" = as many as there are, 1 when it is new)  2 clock: "server" or "manual"
 --         3 largest payload, bytes  4 manual time, us, or ""
 -- RETURNS OK now schema partitions clock payload-limit created | SCHEMA found | CLOCK found
@@ -20,8 +20,8 @@ if redis.acl_check_cmd then
     {'EXISTS', key}, {'GET', key}, {'HDEL', key, 'f'}, {'HEXISTS', key, 'f'}, {'HGET', key, 'f'}, {'HGETALL', key}, {'HINCRBY', key, 'f', 1},
     {'HLEN', key}, {'HMGET', key, 'f'},
     {'HSET', key, 'f', 'v'}, {'LINDEX', key, 0}, {'LLEN', key}, {'LRANGE', key, 0, 0}, {'LTRIM', key, 0, 0}, {'PUBLISH', channel, 'm'}, {'RENAME', key, key},
-    {'RPUSH', key, 'v'}, {'SET', key, 'v'}, {'UNLINK', key}, {'XADD', KEYS[2], '*', 'f', 'v'},
-    {'XRANGE', KEYS[2], '-', '+'}, {'XREVRANGE', KEYS[2], '+', '-'}, {'ZADD', key, 1, 'm'},
+    {'RPUSH', key, 'v'}, {'SET', key, 'v'}, {'UNLINK', key}, {'XADD', P .. 'events', '*', 'f', 'v'},
+    {'XRANGE', P .. 'events', '-', '+'}, {'XREVRANGE', P .. 'events', '+', '-'}, {'ZADD', key, 1, 'm'},
     {'ZCARD', key}, {'ZCOUNT', key, 0, 0}, {'ZMSCORE', key, 'm'}, {'ZPOPMIN', key}, {'ZRANGE', key, 0, 0},
     {'ZRANGEBYSCORE', key, 0, 0}, {'ZREM', key, 'm'}, {'ZSCORE', key, 'm'},
   }

@@ -1,5 +1,5 @@
 -- pause: an operator keeps waiting tasks from being claimed; a holder pauses its task and keeps the lock, renewing it.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence ("" "" = an operator's pause); then actor, message, manual time, us, or ""
 -- RETURNS OK now [[OK state] | [ILLEGAL state] | [STALE] | [GONE] ...] in the order of the tasks; state: p, or h (held)
 -- EMITS   paused (detail: the state before)

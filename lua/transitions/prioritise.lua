@@ -1,5 +1,5 @@
 -- prioritise: an operator gives tasks that have not ended another priority; a waiting one keeps its due time.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 priority (0-9, 9 first)  2 actor  3 manual time, us, or ""
 -- RETURNS OK now [OK | GONE | state letter of a task that had ended ...] in the order of the tasks
 -- EMITS   prioritised per kind (detail: the priority), when it is another one

@@ -1,5 +1,5 @@
 -- progress: the holder says how far it is.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 token  2 fence  3 fraction, thousandths 0-1000 ("" = unknown)  4 message, at most 64 bytes  5 manual time, us, or ""
 -- RETURNS OK now | STALE now | GONE now
 -- EMITS   progressed (detail: thousandths), unless that was said already

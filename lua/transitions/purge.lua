@@ -1,5 +1,5 @@
 -- purge: deletes ended tasks that were kept as long as their kind says, and what dead workers left.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most tasks (1-500)  2 manual time, us, or ""
 -- RETURNS OK now more(0|1) [[id kind state] ...]
 -- EMITS   purged per kind (detail: the state it had)

@@ -1,5 +1,5 @@
 -- reap: takes back running tasks whose lease ran out, of every kind, the longest expired first within a kind.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 most tasks (1-500)  2 the caller's estimate of now, us, or ""  3 manual time, us, or ""
 -- RETURNS OK now more(0|1) [[id kind state due-or-"" worker] ...]
 -- EMITS   reaped per kind and worker (detail: the state after); unblocked, parent-failed for those that waited for them, and for

@@ -1,5 +1,5 @@
 -- renew: extends the leases of tasks that the caller holds.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence, lease us; last: manual time, us, or ""
 -- RETURNS OK now [[index STALE|GONE] | [index ENDING expires] | [index CANCEL expires signal-or-""] ...]; a task that is not
 --         named was renewed for the whole lease; CANCEL was renewed too; ENDING only until then, when the attempt's time is over

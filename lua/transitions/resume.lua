@@ -1,5 +1,5 @@
 -- resume: ends a pause: a waiting task may be claimed again and keeps its place, a held one runs on.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence ("" "" = an operator); then actor, message, manual time, us, or ""
 -- RETURNS OK now [[OK state] | [ILLEGAL state] | [STALE] | [GONE] ...] in the order of the tasks; state: q or r
 -- EMITS   resumed (detail: the state before)

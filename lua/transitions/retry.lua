@@ -1,5 +1,5 @@
 -- retry: an operator runs tasks again: an ended or paused one anew, a waiting one now, when forced a running or blocked one too.
--- KEYS    1 header  2 events  3.. record of each task
+-- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    1 "fresh" (attempts, failures and crashes begin at 0) or "kept" (one more attempt beyond those used)
 --         2 "force" (take running tasks from their holders, do not wait for parents) or ""  3 actor  4 message
 --         5 nonce of the request  6 tag: its tasks, in place of KEYS 3..; or ""  7 letters of the states in which tasks of the

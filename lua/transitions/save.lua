@@ -1,5 +1,5 @@
 -- save: the holder keeps data with its task, or the task's response so far; either replaces bytes and content type.
--- KEYS    1 header  2 events  3 record
+-- KEYS    1 header  2 guard  3 record
 -- ARGV    1 token  2 fence  3 "v" (data) or "r" (response)  4 bytes  5 content type ("" = application/json)
 --         6 manual time, us, or ""
 -- RETURNS OK now | STALE now | GONE now | TOO_LARGE now limit

@@ -1,5 +1,5 @@
 -- segment: keeps the registry of pipelines' segments: registers them, changes their tag, or forgets them.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 "register", "tag" or "forget"  2 number N of segments (1-1000)
 --         register: N times name@key, name, key, version, kind, parameters (JSON, at most 4,096 bytes), parents (name@key joined by
 --         newlines), rule, tag ("" = as it is); a parent is stored, or stands earlier in the call

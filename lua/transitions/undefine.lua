@@ -1,5 +1,5 @@
 -- undefine: removes a kind; with its tasks when forced, a step at a time.
--- KEYS    1 header  2 events
+-- KEYS    1 header  2 guard
 -- ARGV    1 kind  2 "force" or ""  3 most tasks to delete in this step (1-500)  4 manual time, us, or ""
 -- RETURNS OK now more(0|1) deleted | IN_USE now tasks | GONE now: there is no such kind
 -- EMITS   deleted (detail: the state it had); undefined with the last step

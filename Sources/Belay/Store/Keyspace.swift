@@ -8,6 +8,8 @@ package struct Keyspace: Sendable, Hashable {
 
     /// hash: schema, clock, limits, and the kinds' policies
     package var header: String { prefix + "meta" }
+    /// never exists: named in every call, so that Redis Cluster runs no script in a slot that is being moved (`lua/README.md`)
+    package var guardKey: String { prefix + "!" }
     /// stream: one entry per script and event
     package var events: String { prefix + "events" }
     /// hash: a task's record

@@ -12,10 +12,10 @@ package struct ScriptCall: Sendable {
         arguments = RedisArguments(reservingCapacity: capacity)
     }
 
-    /// Header, events, and the records of the tasks that the call names.
+    /// Header, guard, and the records of the tasks that the call names.
     mutating func keys(_ ids: some Sequence<TaskID> = EmptyCollection()) {
         arguments.append(keyspace.header)
-        arguments.append(keyspace.events)
+        arguments.append(keyspace.guardKey)
         keyCount = 2
         for id in ids {
             arguments.append(keyspace.record(id))
