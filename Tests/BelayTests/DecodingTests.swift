@@ -66,7 +66,7 @@ private let samples: [Sample] = {
         ".alive", "0", ".left", "5", ".last", "1 2 3 4 failed w 7 -\n{}",
     ].map { .text($0) }
     let entry = RedisReply.list(.text("1-0"), .words("e claimed t 5 k k i a d 7 w w"))
-    let handBack = [ok, now, .list(.words("q 7"))]
+    let handBack = [ok, now, .list(.text("q 7"))]
     return [
         Sample(acquire, [ok, now] + grant),
         Sample(acquire, [.text("LOCKED"), now, now, .text("w")]),

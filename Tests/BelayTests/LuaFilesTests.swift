@@ -152,7 +152,7 @@ struct LuaFilesTests {
             used.formUnion(calls.map { $0.output.1.lowercased() })
         }
         let open = try Package.text("lua/transitions/open.lua")
-        let asked = Set(open.matches(of: /\{'([A-Z]+)', (?:key|channel|KEYS\[2\])/).map { $0.output.1.lowercased() })
+        let asked = Set(open.matches(of: /\{'([A-Z]+)', (?:key|channel|stream)/).map { $0.output.1.lowercased() })
         // TIME is needed before anything can be asked; SCAN only to delete a whole tracker.
         #expect(asked == used.subtracting(["time", "scan"]))
         let readme = try Package.text("lua/README.md")
@@ -168,7 +168,7 @@ struct LuaFilesTests {
         let commands = /redis\.p?call\('[A-Z]+'(, [A-Za-z0-9_.\[\] ]+)*/
         let options: Set = ["LIMIT", "WITHSCORES", "MAXLEN", "MATCH", "COUNT"]
         // The rights that `open` asks for: {'HSET', key, 'f', 'v'}.
-        let rights = /\{'[A-Z]+', (key|channel|KEYS\[2\])/
+        let rights = /\{'[A-Z]+', (key|channel|stream)/
         let quoted = /'([A-Z][A-Z_]+)'/
         let words = source.replacing(commands, with: "").replacing(rights, with: "").matches(of: quoted).map {
             String($0.output.1)

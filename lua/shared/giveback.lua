@@ -1,5 +1,5 @@
 -- giveback: returns held tasks to ready without spending the attempt; release and snooze differ in due time and outcome.
--- ARGV for each task: token, fence, delay us. Answers as fail does: [state due] | [STALE] | [GONE].
+-- ARGV for each task: token, fence, delay us. Answers as fail does.
 local function giveBack(outcome, event)
   local refusal = begin({})
   if refusal then return refusal end
@@ -9,13 +9,13 @@ local function giveBack(outcome, event)
     local a = 3 * i
     local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'n', 'q', 'b', 'w', 'X', 'c', 'd', 'z', 'L')
     if not r[1] then
-      answers[i] = {'GONE'}
+      answers[i] = 'GONE'
     elseif r[2] ~= ARGV[a - 2] or r[3] ~= ARGV[a - 1] or seen[id] then
-      answers[i] = {'STALE'}
+      answers[i] = 'STALE'
     elseif r[1] ~= 'r' and r[1] ~= 'h' then
       seen[id] = true
       local was, answer = remembered(id, r[3])
-      if was == outcome or was == 'cancelled' then answers[i] = answer else answers[i] = {'STALE'} end
+      if was == outcome or was == 'cancelled' then answers[i] = answer else answers[i] = 'STALE' end
     else
       seen[id] = true
       local m = {i = i, id = id, r = r, to = r[9] and 'c' or 'q'}
@@ -23,7 +23,7 @@ local function giveBack(outcome, event)
       if m.to == 'q' then m.due = ARGV[a] ~= '' and now + tonumber(ARGV[a]) or tonumber(r[11] or r[10]) end
       moves[#moves + 1] = m
       m.text = m.due and int(m.due)
-      answers[i] = {m.to, m.text or '-'}
+      answers[i] = m.to .. ' ' .. (m.text or '-')
       drop(leave, P .. r[1] .. ':' .. r[4], id)
     end
   end

@@ -30,5 +30,5 @@ local function remembered(id, fence)
   if not line then return nil end
   local f, outcome, due = string.match(line, '^%d+ (%d+) %d+ %d+ (%a+) %S+ (%S+)')
   if f ~= fence then return nil end
-  return outcome, {outcome == 'cancelled' and 'c' or due == '-' and 'x' or due == '-n' and 'n' or 'q', due}
+  return outcome, (outcome == 'cancelled' and 'c' or due == '-' and 'x' or due == '-n' and 'n' or 'q') .. ' ' .. due
 end

@@ -15,13 +15,13 @@ local partitions, clock, payloadLimit = ARGV[1], ARGV[2], ARGV[3]
 local head = redis.call('HMGET', meta, 'schema', 'partitions', 'clock', 'payload', 'created', 'now')
 now = tonumber(readClock())
 if redis.acl_check_cmd then
-  local key, channel = P .. 't:', P .. 'wake:'
+  local key, channel, stream = P .. 't:', P .. 'wake:', P .. 'events'
   local needed = {
     {'EXISTS', key}, {'GET', key}, {'HDEL', key, 'f'}, {'HEXISTS', key, 'f'}, {'HGET', key, 'f'}, {'HGETALL', key}, {'HINCRBY', key, 'f', 1},
     {'HLEN', key}, {'HMGET', key, 'f'},
     {'HSET', key, 'f', 'v'}, {'LINDEX', key, 0}, {'LLEN', key}, {'LRANGE', key, 0, 0}, {'LTRIM', key, 0, 0}, {'PUBLISH', channel, 'm'}, {'RENAME', key, key},
-    {'RPUSH', key, 'v'}, {'SET', key, 'v'}, {'UNLINK', key}, {'XADD', P .. 'events', '*', 'f', 'v'},
-    {'XRANGE', P .. 'events', '-', '+'}, {'XREVRANGE', P .. 'events', '+', '-'}, {'ZADD', key, 1, 'm'},
+    {'RPUSH', key, 'v'}, {'SET', key, 'v'}, {'UNLINK', key}, {'XADD', stream, '*', 'f', 'v'},
+    {'XRANGE', stream, '-', '+'}, {'XREVRANGE', stream, '+', '-'}, {'ZADD', key, 1, 'm'},
     {'ZCARD', key}, {'ZCOUNT', key, 0, 0}, {'ZMSCORE', key, 'm'}, {'ZPOPMIN', key}, {'ZRANGE', key, 0, 0},
     {'ZRANGEBYSCORE', key, 0, 0}, {'ZREM', key, 'm'}, {'ZSCORE', key, 'm'},
   }

@@ -1,7 +1,7 @@
 -- release: hands held tasks back without spending an attempt, as a worker does when it shuts down.
 -- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence, delay us ("" = it keeps its place in the line); last: manual time, us, or ""
--- RETURNS OK now [[state due] | [STALE] | [GONE] ...] in the order of the tasks
+-- RETURNS OK now ["state due" | STALE | GONE ...] in the order of the tasks
 -- EMITS   released (detail: due); cancelled when that was asked for
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a planned stop must not look like a failure; the history keeps that it happened

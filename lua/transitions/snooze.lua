@@ -1,7 +1,7 @@
 -- snooze: the holder asks to run the task again later; no attempt is spent.
 -- KEYS    1 header  2 guard  3.. record of each task
 -- ARGV    for each task: token, fence, delay us; last: manual time, us, or ""
--- RETURNS OK now [[state due] | [STALE] | [GONE] ...] in the order of the tasks
+-- RETURNS OK now ["state due" | STALE | GONE ...] in the order of the tasks
 -- EMITS   snoozed (detail: due); cancelled when that was asked for
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     "not yet" is not a failure; snoozes are counted in the record (z)

@@ -85,15 +85,19 @@ extension ScriptReply {
         return place - 1
     }
 
-    /// `[[state due] | [STALE] | [GONE] ...]`, one for each of `count` tasks.
+    /// `["state due" | STALE | GONE ...]`, one for each of `count` tasks.
     func handBacks(_ count: Int) throws(TrackerError) -> [HandBackOutcome] {
         let answers = try list(2)
         guard answers.count == count else { throw malformed("\(answers.count) answers for \(count) tasks") }
         var outcomes: [HandBackOutcome] = []
         for answer in answers {
-            let parts = try items(answer)
-            switch parts.first?.string {
-            case "q" where parts.count == 2: outcomes.append(.ready(due: Timestamp(microseconds: try number(parts[1]))))
+            let words = try text(answer).split(separator: " ")
+            switch words.first {
+            case "q":
+                guard words.count == 2, let due = Int(words[1]), 0...(1 << 53) ~= due else {
+                    throw malformed("\(answer) is not an outcome")
+                }
+                outcomes.append(.ready(due: Timestamp(microseconds: due)))
             case "x": outcomes.append(.exhausted)
             case "n": outcomes.append(.ignored)
             case "c": outcomes.append(.cancelled)
