@@ -106,7 +106,7 @@ for i = 1, kindCount do
   end
 end
 
-if isPlain and nonce ~= '' then
+if isPlain and taskCount > 1 then
   local seen = {}
   for i = 3, #KEYS do
     if seen[KEYS[i]] then isPlain = false end
