@@ -11,7 +11,8 @@ import Logging
 /// Options that every sub-command takes.
 struct GlobalOptions: ParsableArguments {
     @Option(
-        help: "The server: redis://[user:password@]host[:6379][/0], rediss:// or unix:///path. Default: $REDIS_URL."
+        help:
+            "The server: redis://[user:password@]host[:6379][/0], rediss://, unix:///path, or cluster://host,host. Default: $REDIS_URL."
     )
     var redis: String?
 

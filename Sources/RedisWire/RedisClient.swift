@@ -24,10 +24,17 @@ public import NIOPosix
 public final class RedisClient: Sendable {
     /// The configuration that the client was made with.
     public let configuration: RedisConfiguration
+    /// Runs Swift tasks on the event loop of the shared connection; in a cluster, on one of the loops that it uses.
+    ///
+    /// For loops that do little but call this client: `withTaskExecutorPreference(client.taskExecutor) { ... }`. Such a call
+    /// changes no thread. What runs here must not block, and other connections wait while it computes.
+    public let taskExecutor: any TaskExecutor
 
     let router: Router
     let commandTimeout: TimeAmount
     let endpoint: String
+    /// Carries the shared connection to a single server, and wake-ups from it.
+    private let eventLoop: any EventLoop
     private let eventLoopGroup: any EventLoopGroup
     private let logger: Logger
     private let others = OpenConnections()
@@ -47,7 +54,14 @@ public final class RedisClient: Sendable {
         self.configuration = configuration
         self.eventLoopGroup = eventLoopGroup
         self.logger = logger
-        router = Router(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger)
+        eventLoop = eventLoopGroup.next()
+        taskExecutor = LoopExecutor(eventLoop)
+        router = Router(
+            configuration: configuration,
+            eventLoop: eventLoop,
+            eventLoopGroup: eventLoopGroup,
+            logger: logger
+        )
         commandTimeout = TimeAmount(rounding: configuration.commandTimeout)
         endpoint = configuration.seeds.map(\.description).joined(separator: ",")
         do throws(RedisError) {
@@ -132,12 +146,15 @@ public final class RedisClient: Sendable {
     ///   - channels: The names of the channels. Without any, the sequence stays silent.
     ///   - key: The key whose node is asked.
     public func subscribe(to channels: [String], routedBy key: String) -> RedisSubscription {
-        RedisSubscription { [others, router, configuration, eventLoopGroup, logger] in
+        RedisSubscription { [others, router, configuration, eventLoop, eventLoopGroup, logger] in
             let route: SubscriptionLink.Route
+            let loop: any EventLoop
             switch router {
             case .single(let node):
                 route = .init(connector: { node.connector })
+                loop = eventLoop
             case .cluster(let cluster):
+                loop = eventLoopGroup.next()
                 route = .init(
                     connector: { cluster.connector(forSlotOf: key) },
                     onLoss: { cluster.subscriptionLost($0) }
@@ -147,7 +164,7 @@ public final class RedisClient: Sendable {
                 channels: channels,
                 route: route,
                 configuration: configuration,
-                eventLoop: eventLoopGroup.next(),
+                eventLoop: loop,
                 logger: logger
             ) { link in
                 others.remove(link)

@@ -398,6 +398,7 @@ struct PartitionContract {
 
     /// A partition whose server cannot be reached.
     private struct Away: TrackerBackend {
+        var executor: (any TaskExecutor)? { nil }
         private var error: TrackerError { TrackerError(.unavailable, "away", isRetriable: true) }
         func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response { throw error }
         var estimatedNow: Timestamp? { nil }

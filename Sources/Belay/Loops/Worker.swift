@@ -131,25 +131,30 @@ public final class Worker: Service, Sendable {
     /// - Throws: ``TrackerError`` when the tracker cannot be used at all: unsuitable server, newer schema, misuse.
     public func run() async throws {
         try await withGracefulShutdownHandler {
-            try await defineKinds()
-            await withDiscardingTaskGroup { group in
-                group.addTask { await self.leases.renewLoop() }
-                group.addTask { await self.leases.watchLoop() }
-                group.addTask { await self.leases.limitLoop() }
-                group.addTask { await self.settleLoop() }
-                group.addTask { await self.beatLoop() }
-                group.addTask { await self.tracker.backend.listen(for: self.name) { self.heard($0) } }
-                await self.claimLoop(&group)
-                await self.windDown()
-                group.cancelAll()
-            }
-            // Whatever could not be written while tasks were being cancelled.
-            await withoutCancellation {
-                await self.settleRest()
-                await self.beat(self.didDrain ? .drained : .offline)
-            }
+            // The worker's own loops run where the replies arrive; handlers do not.
+            try await withTaskExecutorPreference(tracker.backend.executor) { try await self.runLoops() }
         } onGracefulShutdown: {
             self.stop()
+        }
+    }
+
+    private func runLoops() async throws {
+        try await defineKinds()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.leases.renewLoop() }
+            group.addTask { await self.leases.watchLoop() }
+            group.addTask { await self.leases.limitLoop() }
+            group.addTask { await self.settleLoop() }
+            group.addTask { await self.beatLoop() }
+            group.addTask { await self.tracker.backend.listen(for: self.name) { self.heard($0) } }
+            await self.claimLoop(&group)
+            await self.windDown()
+            group.cancelAll()
+        }
+        // Whatever could not be written while tasks were being cancelled.
+        await withoutCancellation {
+            await self.settleRest()
+            await self.beat(self.didDrain ? .drained : .offline)
         }
     }
 
@@ -256,7 +261,7 @@ public final class Worker: Service, Sendable {
         state.withLock { $0.started(contexts.count) }
         leases.add(contexts, sent: sent)
         for context in contexts {
-            group.addTask { await self.work(context) }
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.work(context) }
         }
     }
 

@@ -22,6 +22,7 @@ package final class PartitionedBackend: TrackerBackend {
     }
 
     package var partitions: Int { parts.count }
+    package var executor: (any TaskExecutor)? { parts.first?.executor }
     package var estimatedNow: Timestamp? { parts.lazy.compactMap(\.estimatedNow).max() }
     package var payloadLimit: Int { get async throws(TrackerError) { try await parts[0].payloadLimit } }
 

@@ -50,6 +50,8 @@ package final class RedisBackend: TrackerBackend {
         header = Open(clock: manualClock == nil ? .server : .manual, payloadLimit: payloadLimit, partitions: partitions)
     }
 
+    package var executor: (any TaskExecutor)? { client.taskExecutor }
+
     package var estimatedNow: Timestamp? {
         if let manualClock { return manualClock.now }
         let (lastNow, all) = state.withLock { ($0.lastNow, $0.opened?.all) }

@@ -64,6 +64,8 @@ package protocol TrackerBackend: Sendable {
     var estimatedNow: Timestamp? { get }
     /// Calls `wake` each time when there may be something for a worker to do, until the calling task is cancelled.
     func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async
+    /// Runs loops that do little but call the backend with fewer changes of threads; nil where there is nothing to gain.
+    var executor: (any TaskExecutor)? { get }
     /// The largest payload the tracker takes, bytes.
     var payloadLimit: Int { get async throws(TrackerError) }
     /// How many partitions the tracker has.

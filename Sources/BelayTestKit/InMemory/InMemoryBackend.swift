@@ -23,6 +23,7 @@ final class InMemoryBackend: TrackerBackend {
         self.time = time
     }
 
+    var executor: (any TaskExecutor)? { nil }
     var estimatedNow: Timestamp? { time() }
     var partitions: Int { 1 }
     var payloadLimit: Int {

@@ -133,6 +133,7 @@ final class Cluster: Sendable {
         if let node = state.nodes[endpoint] { return node }
         let node = Node(
             configuration: configuration.forNode(at: endpoint),
+            eventLoop: eventLoopGroup.next(),
             eventLoopGroup: eventLoopGroup,
             logger: logger,
             onLoss: { [weak self] in self?.nodeFailed(endpoint) }

@@ -8,11 +8,24 @@ enum Router: Sendable {
     /// Each key's slot has its node.
     case cluster(Cluster)
 
-    init(configuration: RedisConfiguration, eventLoopGroup: any EventLoopGroup, logger: Logger) {
+    /// - Parameter eventLoop: Carries the shared connection of a single server.
+    init(
+        configuration: RedisConfiguration,
+        eventLoop: any EventLoop,
+        eventLoopGroup: any EventLoopGroup,
+        logger: Logger
+    ) {
         if configuration.isCluster {
             self = .cluster(Cluster(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger))
         } else {
-            self = .single(Node(configuration: configuration, eventLoopGroup: eventLoopGroup, logger: logger))
+            self = .single(
+                Node(
+                    configuration: configuration,
+                    eventLoop: eventLoop,
+                    eventLoopGroup: eventLoopGroup,
+                    logger: logger
+                )
+            )
         }
     }
 
@@ -45,6 +58,7 @@ final class Node: Sendable {
     /// - Parameter onLoss: Called each time when the shared connection could not be made, or was lost.
     init(
         configuration: RedisConfiguration,
+        eventLoop: any EventLoop,
         eventLoopGroup: any EventLoopGroup,
         logger: Logger,
         onLoss: (@Sendable () -> Void)? = nil
@@ -56,7 +70,7 @@ final class Node: Sendable {
         shared = Link(
             kind: .shared,
             connector: connector,
-            eventLoop: eventLoopGroup.next(),
+            eventLoop: eventLoop,
             logger: logger,
             onLoss: onLoss
         )
