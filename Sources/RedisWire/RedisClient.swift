@@ -81,6 +81,14 @@ public final class RedisClient: Sendable {
         router.nodes.contains { $0.shared.isConnected }
     }
 
+    /// Of some keys the first of each node, as far as the nodes are known: none in a cluster before the first reply.
+    package func oneKeyPerNode(among keys: [String]) -> [String] {
+        switch router {
+        case .single: Array(keys.prefix(1))
+        case .cluster(let cluster): cluster.oneKeyPerNode(among: keys)
+        }
+    }
+
     /// Sends a command once and waits for its reply, at most ``RedisConfiguration/commandTimeout``.
     ///
     /// The command is never repeated once it has been written, unless a node of a cluster refused it because the slot

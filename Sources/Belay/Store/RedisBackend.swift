@@ -86,8 +86,12 @@ package final class RedisBackend: TrackerBackend {
     /// Makes or checks the header and the server once.
     private func open() async throws(TrackerError) -> Opened {
         if let opened = state.withLock({ $0.opened }) { return opened }
-        if !isPart { try await ServerCheck.run(client) }
+        if !isPart { try await ServerCheck.run(client, key: keyspace.header) }
         let found = try header.decode(await send(header))
+        if !isPart, found.partitions > 1, client.configuration.isCluster {
+            let headers = (0..<found.partitions).map { Keyspace(namespace: namespace, partition: $0).header }
+            try await ServerCheck.run(client, others: headers)
+        }
         return state.withLock { state in
             // Two calls may be the first; there is one set of partitions.
             if let opened = state.opened { return opened }

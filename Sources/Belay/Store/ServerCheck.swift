@@ -2,10 +2,30 @@ import RedisWire
 
 /// Whether a server is fit to keep tasks: Redis 6.2 or newer, and not set up to evict keys.
 enum ServerCheck {
-    static func run(_ client: RedisClient) async throws(TrackerError) {
+    /// Asks the nodes of these keys but that of the first, which has been asked: each once and all at the same time.
+    ///
+    /// One that is away is passed over: it must not keep the others from working, and what it holds cannot be reached.
+    static func run(_ client: RedisClient, others keys: [String]) async throws(TrackerError) {
+        let results = await withTaskGroup(of: Result<Void, TrackerError>.self) { group in
+            for key in client.oneKeyPerNode(among: keys).dropFirst() {
+                group.addTask {
+                    do throws(TrackerError) { return .success(try await run(client, key: key)) } catch {
+                        return .failure(error)
+                    }
+                }
+            }
+            var results: [Result<Void, TrackerError>] = []
+            for await result in group { results.append(result) }
+            return results
+        }
+        for case .failure(let error) in results where !error.isRetriable { throw error }
+    }
+
+    /// Asks the node of one key.
+    static func run(_ client: RedisClient, key: String) async throws(TrackerError) {
         let info: String
         do {
-            guard let text = try await client.send(RedisCommand("INFO")).string else {
+            guard let text = try await client.send(RedisCommand("INFO"), routedBy: key).string else {
                 throw TrackerError.bug("INFO answered no text")
             }
             info = text

@@ -48,6 +48,13 @@ final class Cluster: Sendable {
     /// All nodes that are in use.
     var nodes: [Node] { state.withLock { Array($0.nodes.values) } }
 
+    /// Of some keys the first of each node that is known to own one.
+    func oneKeyPerNode(among keys: [String]) -> [String] {
+        let map = state.withLock { $0.decisions.map }
+        var seen: Set<Endpoint> = []
+        return keys.filter { key in map[HashSlot(key: key)].map { seen.insert($0).inserted } ?? false }
+    }
+
     /// Ends everything; does not wait.
     func shutDown(_ reason: RedisError) {
         let (actions, nodes) = state.withLock { state in
