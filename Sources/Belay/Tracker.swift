@@ -45,7 +45,8 @@ public final class Tracker: Sendable {
             payloadLimit = Limits.defaultPayloadBytes
         }
 
-        /// A configuration by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix:///path/to.sock`.
+        /// A configuration by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path/to.sock`, or
+        /// `cluster://host:6379,host:6379` with some nodes of a Redis Cluster.
         /// - Throws: ``TrackerError`` (`invalidArgument`) for a bad URL.
         public init(url: String, namespace: String = "belay") throws(TrackerError) {
             let redis: RedisConfiguration
@@ -95,7 +96,8 @@ public final class Tracker: Sendable {
         )
     }
 
-    /// Opens a tracker by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS) or `unix:///path/to.sock`.
+    /// Opens a tracker by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path/to.sock`, or
+    /// `cluster://host:6379,host:6379` with some nodes of a Redis Cluster.
     /// - Throws: ``TrackerError`` (`invalidArgument`) for a bad URL or namespace.
     public convenience init(
         url: String,

@@ -402,7 +402,7 @@ struct PartitionContract {
         private var error: TrackerError { TrackerError(.unavailable, "away", isRetriable: true) }
         func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response { throw error }
         var estimatedNow: Timestamp? { nil }
-        func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {}
+        func listen(for worker: WorkerName, holding task: TaskID?, _ wake: @Sendable (WakeUp) -> Void) async {}
         var payloadLimit: Int { get async throws(TrackerError) { throw error } }
         var partitions: Int { 1 }
         func close() async {}

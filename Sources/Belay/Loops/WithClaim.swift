@@ -59,7 +59,9 @@ extension Tracker {
             group.addTask { await leases.renewLoop() }
             group.addTask { await leases.watchLoop() }
             group.addTask { await leases.limitLoop() }
-            group.addTask { await self.backend.listen(for: claim.worker) { if $0 != .ready { leases.hurry() } } }
+            group.addTask {
+                await self.backend.listen(for: claim.worker, holding: claim.id) { if $0 != .ready { leases.hurry() } }
+            }
             defer { group.cancelAll() }
             let ended = await context.run(stopsItself: stopsItself) { try await body(context) }
             return try await self.record(ended, context)

@@ -26,8 +26,13 @@ package final class PartitionedBackend: TrackerBackend {
     package var estimatedNow: Timestamp? { parts.lazy.compactMap(\.estimatedNow).max() }
     package var payloadLimit: Int { get async throws(TrackerError) { try await parts[0].payloadLimit } }
 
-    /// Listens in each partition: a worker is woken where it stands in line.
-    package func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+    /// Listens in each partition: a worker is woken where it stands in line. Who holds one task stands in no line.
+    package func listen(
+        for worker: WorkerName,
+        holding task: TaskID?,
+        _ wake: @Sendable (WakeUp) -> Void
+    ) async {
+        if let task { return await parts[partition(of: task)].listen(for: worker, wake) }
         await withoutActuallyEscaping(wake) { wake in
             await withDiscardingTaskGroup { group in
                 for (place, part) in parts.enumerated() {

@@ -159,9 +159,13 @@ package final class RedisBackend: TrackerBackend {
         return answer
     }
 
-    package func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+    package func listen(
+        for worker: WorkerName,
+        holding task: TaskID?,
+        _ wake: @Sendable (WakeUp) -> Void
+    ) async {
         // Whoever listens has claimed or defined something before, so the tracker is open.
-        if let all = try? await open().all { return await all.listen(for: worker, wake) }
+        if let all = try? await open().all { return await all.listen(for: worker, holding: task, wake) }
         let subscription = client.subscribe(to: [keyspace.wakeChannel(worker)], routedBy: keyspace.header)
         for await event in subscription {
             switch event {

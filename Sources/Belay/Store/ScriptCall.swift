@@ -62,8 +62,9 @@ package protocol TrackerBackend: Sendable {
     func perform<V: Verb>(_ verb: V) async throws(TrackerError) -> V.Response
     /// The server's time as well as it is known without asking: the last answer's, moved on by a monotonic clock.
     var estimatedNow: Timestamp? { get }
-    /// Calls `wake` each time when there may be something for a worker to do, until the calling task is cancelled.
-    func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async
+    /// Calls `wake` each time when there may be something for a worker to do, until the calling task is cancelled. With a task
+    /// it hears only of what lies in that task's partition.
+    func listen(for worker: WorkerName, holding task: TaskID?, _ wake: @Sendable (WakeUp) -> Void) async
     /// Runs loops that do little but call the backend with fewer changes of threads; nil where there is nothing to gain.
     var executor: (any TaskExecutor)? { get }
     /// The largest payload the tracker takes, bytes.
@@ -72,6 +73,13 @@ package protocol TrackerBackend: Sendable {
     var partitions: Int { get async throws(TrackerError) }
     /// Ends all connections.
     func close() async
+}
+
+extension TrackerBackend {
+    /// Listens in all partitions.
+    package func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+        await listen(for: worker, holding: nil, wake)
+    }
 }
 
 /// Why a worker was woken.

@@ -47,7 +47,7 @@ final class InMemoryBackend: TrackerBackend {
         }
     }
 
-    func listen(for worker: WorkerName, _ wake: @Sendable (WakeUp) -> Void) async {
+    func listen(for worker: WorkerName, holding task: TaskID?, _ wake: @Sendable (WakeUp) -> Void) async {
         let (events, continuation) = AsyncStream<WakeUp>.makeStream(bufferingPolicy: .bufferingNewest(64))
         guard let number = join(Listener(worker: worker.description, events: continuation)) else { return }
         defer { leave(number) }
