@@ -62,14 +62,14 @@ struct Bench: Sendable {
         [NewTask](repeating: NewTask(Self.kind, payload: payload), count: count)
     }
 
-    /// Enqueues in batches of 500, four in flight.
-    func enqueueBulk(_ count: Int) async throws {
+    /// Enqueues in batches, of 500 unless said otherwise, four in flight.
+    func enqueueBulk(_ count: Int, batch: Int = 500) async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var left = count
             var inFlight = 0
             while left > 0 || inFlight > 0 {
                 if left > 0, inFlight < 4 {
-                    let n = min(500, left)
+                    let n = min(batch, left)
                     left -= n
                     inFlight += 1
                     group.addTask { try await tracker.enqueue(newTasks(n), policy: Self.policy) }

@@ -32,6 +32,6 @@ struct Measure: Sendable {
     let run: @Sendable (Bench, Scale) async throws -> [Figure]
 
     static let all = [
-        single, concurrent, lifecycle, oneAtATime, retry, pickup, pickup100, pickup1000, idle, memory, limits,
+        single, concurrent, lifecycle, oneAtATime, retry, pickup, pickup100, pickup1000, idle, memory, limits, cluster,
     ]
 }
