@@ -131,7 +131,8 @@ public final class Worker: Service, Sendable {
     /// - Throws: ``TrackerError`` when the tracker cannot be used at all: unsuitable server, newer schema, misuse.
     public func run() async throws {
         try await withGracefulShutdownHandler {
-            // The worker's own loops run where the replies arrive; handlers do not.
+            // Claiming, waking up and writing ends run where the replies arrive; handlers, and what goes through all that is
+            // held, do not.
             try await withTaskExecutorPreference(tracker.backend.executor) { try await self.runLoops() }
         } onGracefulShutdown: {
             self.stop()
@@ -141,11 +142,11 @@ public final class Worker: Service, Sendable {
     private func runLoops() async throws {
         try await defineKinds()
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.leases.renewLoop() }
-            group.addTask { await self.leases.watchLoop() }
-            group.addTask { await self.leases.limitLoop() }
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.leases.renewLoop() }
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.leases.watchLoop() }
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.leases.limitLoop() }
             group.addTask { await self.settleLoop() }
-            group.addTask { await self.beatLoop() }
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.beatLoop() }
             group.addTask { await self.tracker.backend.listen(for: self.name) { self.heard($0) } }
             await self.claimLoop(&group)
             await self.windDown()
