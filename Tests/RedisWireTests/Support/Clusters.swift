@@ -67,15 +67,7 @@ extension PrivateRedisCluster {
     ) async throws -> T {
         var configuration = try RedisConfiguration(url: url)
         change(&configuration)
-        let client = RedisClient(configuration: configuration)
-        do {
-            let result = try await body(client)
-            await client.close()
-            return result
-        } catch {
-            await client.close()
-            throw error
-        }
+        return try await RedisClient(configuration: configuration).using(body)
     }
 }
 

@@ -44,15 +44,7 @@ final class PrivateServer: @unchecked Sendable {
         _ change: (inout RedisConfiguration) -> Void = { _ in },
         _ body: (RedisClient) async throws -> T
     ) async throws -> T {
-        let client = RedisClient(configuration: configuration(change))
-        do {
-            let result = try await body(client)
-            await client.close()
-            return result
-        } catch {
-            await client.close()
-            throw error
-        }
+        try await RedisClient(configuration: configuration(change)).using(body)
     }
 
     func start() async throws {
@@ -140,6 +132,20 @@ enum Sockets {
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
         return withUnsafePointer(to: &address) {
             $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) }
+        }
+    }
+}
+
+extension RedisClient {
+    /// Hands itself to `body`, and is closed however that ends.
+    func using<T>(_ body: (RedisClient) async throws -> T) async throws -> T {
+        do {
+            let result = try await body(self)
+            await close()
+            return result
+        } catch {
+            await close()
+            throw error
         }
     }
 }
