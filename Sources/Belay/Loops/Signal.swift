@@ -1,50 +1,66 @@
 import Synchronization
 
-/// A flag that one task waits for: `notify()` before or during the wait ends it, and the wait takes the flag down.
+/// A flag that tasks wait for: `notify()` ends all waits that have begun; when there is none it ends the next one.
 final class Signal: Sendable {
-    private enum State {
-        case idle
-        case raised
-        case waiting(CheckedContinuation<Void, Never>)
+    private struct Waiter {
+        let number: Int
+        let continuation: CheckedContinuation<Void, Never>
     }
 
-    private let state = Mutex(State.idle)
+    private struct State {
+        var isRaised = false
+        var last = 0
+        /// Mostly there is one.
+        var first: Waiter?
+        var others: [Waiter] = []
+
+        mutating func add(_ waiter: Waiter) {
+            if first == nil { first = waiter } else { others.append(waiter) }
+        }
+
+        mutating func remove(_ number: Int) -> Waiter? {
+            if let waiter = first, waiter.number == number {
+                first = others.popLast()
+                return waiter
+            }
+            return others.firstIndex { $0.number == number }.map { others.remove(at: $0) }
+        }
+    }
+
+    private let state = Mutex(State())
 
     /// Raises the flag.
     func notify() {
-        let waiter: CheckedContinuation<Void, Never>? = state.withLock { state in
-            guard case .waiting(let waiter) = state else {
-                state = .raised
-                return nil
-            }
-            state = .idle
-            return waiter
+        let (first, others): (Waiter?, [Waiter]) = state.withLock { state in
+            defer { (state.first, state.others) = (nil, []) }
+            if state.first == nil { state.isRaised = true }
+            return (state.first, state.others)
         }
-        waiter?.resume()
+        first?.continuation.resume()
+        for waiter in others { waiter.continuation.resume() }
     }
 
     /// Waits for the flag, or for the cancellation of the calling task.
     func wait() async {
+        let number = state.withLock { state in
+            state.last += 1
+            return state.last
+        }
         await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 let isOver = state.withLock { state in
-                    if case .raised = state {
-                        state = .idle
+                    if state.isRaised {
+                        state.isRaised = false
                         return true
                     }
                     if Task.isCancelled { return true }
-                    state = .waiting(continuation)
+                    state.add(Waiter(number: number, continuation: continuation))
                     return false
                 }
                 if isOver { continuation.resume() }
             }
         } onCancel: {
-            let waiter: CheckedContinuation<Void, Never>? = state.withLock { state in
-                guard case .waiting(let waiter) = state else { return nil }
-                state = .idle
-                return waiter
-            }
-            waiter?.resume()
+            state.withLock { $0.remove(number) }?.continuation.resume()
         }
     }
 

@@ -7,7 +7,8 @@ import Tracing
 /// Takes tasks and runs their handlers, as many at once as it has slots.
 ///
 /// One loop claims for all free slots at once, one renews all held locks in one call, one writes all ends that are ready at
-/// the same moment in one call. An idle worker sleeps until it is woken, the next task is due, or the poll interval is
+/// the same moment in one call; a worker of many slots has up to two calls of each under way, so that the server does not
+/// wait for it. An idle worker sleeps until it is woken, the next task is due, or the poll interval is
 /// over. It rides out a server that is away: held work goes on until its lock cannot be counted on, and claiming resumes
 /// by itself.
 ///
@@ -195,50 +196,62 @@ public final class Worker: Service, Sendable {
                 return try await body()
             } catch {
                 guard error.isRetriable else { throw error }
-                await pause(afterFailures: &failures, error, what)
+                failures += 1
+                await pause(afterFailures: failures, error, what)
             }
         }
     }
 
     // MARK: Claiming
 
+    /// Sends claims while there is room; a task of its own waits for each answer, and in it runs what came.
     private func claimLoop(_ group: inout DiscardingTaskGroup) async {
         let kinds = handlers.keys.sorted()
-        var failures = 0
-        var mayBeWaiting = false
         while !Task.isCancelled {
-            let (room, isStopping) = state.withLock { ($0.room, $0.isStopping) }
-            if isStopping { return }
-            if room == 0 {
-                await slotFree.wait()
-                continue
-            }
-            let sent = ContinuousClock.now
-            do {
-                let answer = try await tracker.perform(
-                    ClaimMany(
-                        token: Host.token(),
-                        worker: name,
-                        count: room,
-                        kinds: kinds,
-                        lease: configuration.lease,
-                        wait: configuration.pollInterval + .seconds(1),
-                        mayBeWaiting: mayBeWaiting,
-                        estimatedNow: tracker.backend.estimatedNow,
-                        isFresh: true
-                    )
-                )
-                failures = 0
-                mayBeWaiting = answer.claims.isEmpty
-                if answer.claims.isEmpty {
-                    await sleep(until: answer.nextDue, now: answer.now)
-                } else {
-                    start(answer.claims, sent: sent, in: &group)
+            switch state.withLock({ $0.nextClaim() }) {
+            case .stop: return
+            case .wait: await slotFree.wait()
+            case .claim(let count, let lane):
+                group.addTask {
+                    await withDiscardingTaskGroup { work in await self.claim(count, of: kinds, lane: lane, &work) }
                 }
-            } catch {
-                await pause(afterFailures: &failures, error, "cannot claim")
             }
         }
+    }
+
+    private func claim(_ count: Int, of kinds: [KindName], lane: Int, _ group: inout DiscardingTaskGroup) async {
+        let sent = ContinuousClock.now
+        let mayBeWaiting = state.withLock { $0.mayBeWaiting }
+        var contexts: [ClaimContext] = []
+        do {
+            let answer = try await tracker.perform(
+                ClaimMany(
+                    token: Host.token(),
+                    worker: name,
+                    count: count,
+                    kinds: kinds,
+                    lease: configuration.lease,
+                    lane: lane,
+                    wait: configuration.pollInterval + .seconds(1),
+                    mayBeWaiting: mayBeWaiting,
+                    estimatedNow: tracker.backend.estimatedNow,
+                    isFresh: true
+                )
+            )
+            contexts = answer.claims.map { ClaimContext($0, tracker: tracker) }
+            state.withLock { $0.answered(contexts.count, leftLine: mayBeWaiting) }
+            if contexts.isEmpty { await sleep(until: answer.nextDue, now: answer.now) }
+        } catch {
+            await pause(afterFailures: state.withLock { $0.failed() }, error, "cannot claim")
+        }
+        leases.add(contexts, sent: sent)
+        state.withLock { $0.started(contexts.count, lane: lane) }
+        slotFree.notify()
+        for context in contexts {
+            group.addTask(executorPreference: globalConcurrentExecutor) { await self.work(context) }
+        }
+        // A shutdown waits until nothing is asked for any more.
+        if contexts.isEmpty { settleNow.notify() }
     }
 
     /// Sleeps until woken, the next task is due, or the poll interval is over.
@@ -247,23 +260,13 @@ public final class Worker: Service, Sendable {
         await wake.wait(atMost: limit ?? configuration.pollInterval, clock: configuration.clock)
     }
 
-    /// Pauses with growing, jittered length, at most 2 s; says so once per outage.
-    private func pause(afterFailures failures: inout Int, _ error: TrackerError, _ what: Logger.Message) async {
+    /// Pauses with growing, jittered length, at most 2 s; says so at the first failure of an outage.
+    private func pause(afterFailures failures: Int, _ error: TrackerError, _ what: Logger.Message) async {
         guard error.code != .cancelled else { return }
-        if failures == 0 { logger.warning(what, metadata: ["error": "\(error)"]) }
-        failures += 1
+        if failures == 1 { logger.warning(what, metadata: ["error": "\(error)"]) }
         let longest = min(2.0, 0.05 * Double(1 << min(failures, 6)))
         let limit = Duration.seconds(error.isRetriable ? Double.random(in: 0.01...longest) : 1)
         await wake.wait(atMost: limit, clock: configuration.clock)
-    }
-
-    private func start(_ claims: [Claim], sent: ContinuousClock.Instant, in group: inout DiscardingTaskGroup) {
-        let contexts = claims.map { ClaimContext($0, tracker: tracker) }
-        state.withLock { $0.started(contexts.count) }
-        leases.add(contexts, sent: sent)
-        for context in contexts {
-            group.addTask(executorPreference: globalConcurrentExecutor) { await self.work(context) }
-        }
     }
 
     // MARK: One task
@@ -317,24 +320,25 @@ public final class Worker: Service, Sendable {
     // MARK: Ends
 
     private func settleLoop() async {
-        var failures = 0
-        while !Task.isCancelled {
-            let batch = state.withLock { $0.takeUnsettled() }
-            if batch.isEmpty {
-                if state.withLock({ $0.isIdle }) { idle.notify() }
-                await settleNow.wait()
-                continue
+        await withDiscardingTaskGroup { group in
+            while !Task.isCancelled {
+                let batch = state.withLock { $0.takeUnsettled() }
+                if batch.isEmpty {
+                    if state.withLock({ $0.isIdle }) { idle.notify() }
+                    await settleNow.wait()
+                } else {
+                    group.addTask { await self.write(batch) }
+                }
             }
-            await write(batch, failures: &failures)
         }
     }
 
     /// Writes ends until they are written or no longer may be: a repeat is safe, and a lost lock is refused.
-    private func write(_ batch: [Settlement], failures: inout Int) async {
+    private func write(_ batch: [Settlement]) async {
+        var failures = 0
         while true {
             do {
                 try await withoutCancellation { () async throws(TrackerError) in try await tracker.settle(batch) }
-                failures = 0
                 break
             } catch {
                 guard error.isRetriable || error.code == .cancelled, !Task.isCancelled else {
@@ -344,20 +348,21 @@ public final class Worker: Service, Sendable {
                     )
                     break
                 }
-                await pause(afterFailures: &failures, error, "cannot write ends, trying again")
+                failures += 1
+                await pause(afterFailures: failures, error, "cannot write ends, trying again")
             }
         }
         for settlement in batch { leases.remove(settlement.context.claim.id) }
-        state.withLock { $0.settled() }
+        state.withLock { $0.settled(batch.count) }
+        settleNow.notify()
         slotFree.notify()
     }
 
     private func settleRest() async {
-        var failures = 0
         while true {
             let batch = state.withLock { $0.takeUnsettled() }
             if batch.isEmpty { return }
-            await write(batch, failures: &failures)
+            await write(batch)
         }
     }
 
