@@ -140,9 +140,15 @@ extension Tracker {
     }
 
     /// Ends a held task with success. Accepted also after the lease ran out, as long as nobody took the task over.
+    ///
+    /// Ends that many callers write at the same moment share a script once two are under way.
     @discardableResult
     public func complete(_ handle: ClaimHandle, result: Body = .empty) async throws(TrackerError) -> WriteOutcome {
-        try await complete([(handle, result)])[0]
+        guard result.bytes.count <= Limits.sharedBytes else { return try await complete([(handle, result)])[0] }
+        return try await completions.perform((handle, result), bytes: result.bytes.count) {
+            items throws(TrackerError) in
+            try await self.complete(items)
+        }
     }
 
     /// Ends held tasks (1 to 500) with success, in one round trip.

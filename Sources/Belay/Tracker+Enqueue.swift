@@ -144,6 +144,9 @@ extension Tracker {
     /// On a tracker of several partitions that holds in each of them. Tasks whose ids are made go to one partition a hundred
     /// at a time, all of them when one of the call waits for another; those with ids of the caller's own go where their ids say,
     /// by the part between braces where there is one: ids with the same key in braces lie in one partition.
+    ///
+    /// Tasks that many callers enqueue one by one at the same moment, without ids of their own, parents or message, share a
+    /// script once two such calls are under way; who is alone waits for nobody.
     /// - Parameters:
     ///   - tasks: The tasks, of any kinds.
     ///   - policy: What to define unknown kinds with; nil to refuse unknown kinds.
@@ -157,11 +160,23 @@ extension Tracker {
         message: String = ""
     ) async throws(TrackerError) -> [EnqueueOutcome] {
         let trace = currentTrace()
+        if tasks.count == 1, tasks[0].mayShare, message.isEmpty {
+            let item = LooseTask(task: tasks[0], policy: policy, trace: trace)
+            return [try await enqueues.perform(item, bytes: tasks[0].payload.bytes.count, enqueue)]
+        }
+        return try await enqueue(tasks.map { LooseTask(task: $0, policy: policy, trace: trace) }, message: message)
+    }
+
+    private func enqueue(_ tasks: [LooseTask]) async throws(TrackerError) -> [EnqueueOutcome] {
+        try await enqueue(tasks, message: "")
+    }
+
+    private func enqueue(_ tasks: [LooseTask], message: String) async throws(TrackerError) -> [EnqueueOutcome] {
         var ready: [PreparedTask] = []
         ready.reserveCapacity(tasks.count)
-        let places = try await places(of: tasks)
-        for (task, place) in zip(tasks, places) {
-            ready.append(try await prepare(task, policy: policy, trace: trace, in: place))
+        let places = try await places(of: tasks.map(\.task))
+        for (loose, place) in zip(tasks, places) {
+            ready.append(try await prepare(loose.task, policy: loose.policy, trace: loose.trace, in: place))
         }
         return try await enqueue(ready, nonce: ready.contains(where: \.isOwn) ? Host.nonce() : nil, message: message)
     }
@@ -241,6 +256,20 @@ extension Tracker {
         var trace: [String: String] = [:]
         InstrumentationSystem.instrument.inject(context, into: &trace, using: TraceCarrier())
         return trace
+    }
+}
+
+/// A task as its caller gave it, and what goes with it.
+struct LooseTask: Sendable {
+    var task: NewTask
+    var policy: KindPolicy?
+    var trace: [String: String]
+}
+
+extension NewTask {
+    /// Whether it may be sent with tasks of other callers: a request that a nonce or parents hold together stays by itself.
+    fileprivate var mayShare: Bool {
+        options.id == nil && options.after == nil && payload.bytes.count <= Limits.sharedBytes
     }
 }
 

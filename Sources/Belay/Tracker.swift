@@ -65,6 +65,9 @@ public final class Tracker: Sendable {
     package let backend: any TrackerBackend
     private let ids = IDGenerator()
     private let lanes = Lanes()
+    /// Calls of several callers that go together.
+    let enqueues: Gatherer<LooseTask, EnqueueOutcome>
+    let completions: Gatherer<(handle: ClaimHandle, result: Body), WriteOutcome>
     /// How many hundreds of new tasks went to the partitions in turn, and one by one of the next.
     private let turn = Mutex(Int.random(in: 0..<Limits.partitions.upperBound) * PartitionPlace.chunk)
 
@@ -94,6 +97,7 @@ public final class Tracker: Sendable {
             manualClock: configuration.manualClock,
             logger: logger
         )
+        (enqueues, completions) = (Gatherer(on: backend.executor), Gatherer(on: backend.executor))
     }
 
     /// Opens a tracker by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path/to.sock`, or
@@ -114,7 +118,22 @@ public final class Tracker: Sendable {
         self.logger = logger
         workerName = Host.workerName()
         actor = workerName.description
+        (enqueues, completions) = (Gatherer(on: backend.executor), Gatherer(on: backend.executor))
     }
+
+    /// Runs Swift tasks on the thread that speaks with the server; nil in a tracker without one.
+    ///
+    /// Each call changes threads twice, which costs a caller that awaits one after the other as much again as the script.
+    /// A loop that does little but call the tracker need not:
+    ///
+    /// ```swift
+    /// try await withTaskExecutorPreference(tracker.executor) {
+    ///     for image in images { try await tracker.enqueue(thumbnails, Thumbnail(image: image, width: 320)) }
+    /// }
+    /// ```
+    ///
+    /// What runs there must not block or compute for long: all calls of this tracker wait meanwhile.
+    public var executor: (any TaskExecutor)? { backend.executor }
 
     /// Ends all connections. Calls after this throw ``TrackerError/Code/closed``.
     public func close() async { await backend.close() }

@@ -1,5 +1,6 @@
 extension RedisClient {
-    @TaskLocal static var ignoresCancellation = false
+    /// Whether calls go on although the calling task is cancelled.
+    @TaskLocal package static var ignoresCancellation = false
 
     /// Lets the calls in `body`, of any client, go on although the calling task is cancelled; each still ends by its own
     /// time-out. For last words that must reach the server.

@@ -1,6 +1,5 @@
 /// Tasks that go out in one call.
 struct WriterBatch: Sendable {
-    static let bytes = 4 << 20
     private(set) var tasks: [PreparedTask]
     private var size: Int
     private var own: Set<TaskID> = []
@@ -14,12 +13,12 @@ struct WriterBatch: Sendable {
         add(first)
     }
 
-    var isFull: Bool { tasks.count >= Limits.batch || size >= Self.bytes }
+    var isFull: Bool { tasks.count >= Limits.batch || size >= Limits.gatheredBytes }
 
     /// Whether a task may go with the others. Two of the caller's ids that are equal may not: the nonce of a request that is
     /// sent again could not tell which of them it made.
     func takes(_ task: PreparedTask) -> Bool {
-        !isFull && size + task.bytes <= Self.bytes && !(task.isOwn && own.contains(task.item.id))
+        !isFull && size + task.bytes <= Limits.gatheredBytes && !(task.isOwn && own.contains(task.item.id))
     }
 
     mutating func add(_ task: PreparedTask) {

@@ -24,6 +24,10 @@ public enum Limits {
     public static let noteBytes = 64
     /// Tasks in one call of a transition or query: 500.
     public static let batch = 500
+    /// Bytes of payloads or results in one call that was put together from those of several callers, unless one is larger: 4 MiB.
+    public static let gatheredBytes = 4 << 20
+    /// Bytes of a payload or result up to which its call may go together with others: 64 KiB.
+    public static let sharedBytes = 64 << 10
     /// Tasks in one step of what goes through many, so that others wait a millisecond or two at most: 50.
     public static let step = 50
     /// Bytes of a tag: 1 to 62 of `A-Z a-z 0-9 . _ : / @ -`.
