@@ -8,10 +8,12 @@
 -- not ended yet.
 -- moved(id, kind, links, from, to, score) is told of every move of a task that has L; from "" = created, to "-" = deleted.
 -- A task that leaves j waits for nobody any more: it is taken out of f:<parent>, unless wasLast says that no parent is left.
+-- What moves do to the sets of tags is collected, so that a script touches each set once however many tasks it moves; it is
+-- written before any of these sets is read, before a task moves again, and by settle(), which so ends every script that moves tasks.
 -- settle() then tells whoever waited, at most 200 in one script; the rest is set aside as f:<parent>\n<moment of the end>, named in
 -- `ends`, for settleRest(): who joins the parent when it runs again is not told of its old end. Both answer how many became
 -- ready, by kind, or nil.
--- Most tasks have no L, and a script pays for each function that it makes: these are made when they are first needed. needKin()
+-- Needs groups and events. Most tasks have no L, and a script pays for each function that it makes: these are made when they are first needed. needKin()
 -- makes what a script uses of them by name: over, holds, judge.
 local over, holds, judge, kin
 
@@ -20,12 +22,31 @@ local function needKin()
   kin = {}
   over = {s = true, x = true, c = true, n = true, ['-'] = true}
   local endings, pending, freed, budget = {}, {}, {}, 200
+  local leave, enter, collected, awaited = {}, {}, {}, {}
 
+  -- Most tasks have one tag, if any, and each further field that is asked for costs a walk through the record.
   local function tagsOf(id)
-    return redis.call('HMGET', P .. 't:' .. id, 'm', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7')
+    local key = P .. 't:' .. id
+    local tags = redis.call('HMGET', key, 'm', 'm1')
+    if not tags[2] then return tags end
+    return redis.call('HMGET', key, 'm', 'm1', 'm2', 'm3', 'm4', 'm5', 'm6', 'm7')
+  end
+
+  local function writeTags()
+    if #leave + #enter == 0 then return end
+    removeAll(leave)
+    addAll(enter)
+    leave, enter, collected = {}, {}, {}
+  end
+
+  -- Whether somebody waits for a tag. Who joins those who wait within the script says so (judge).
+  local function isAwaited(tag)
+    if awaited[tag] == nil then awaited[tag] = redis.call('EXISTS', P .. 'f:g:' .. tag) == 1 end
+    return awaited[tag]
   end
 
   function holds(tag, letters)
+    writeTags()
     for letter in string.gmatch(letters, '%a') do
       if redis.call('ZCARD', P .. 'm:' .. letter .. ':' .. tag) > 0 then return true end
     end
@@ -56,13 +77,15 @@ local function needKin()
   function kin.moved(id, kind, links, from, to, score, wasLast)
     local isEnd = over[to] and not over[from]
     if string.find(links, 'm', 1, true) then
+      if collected[id] then writeTags() end
+      collected[id] = true
       local tags = tagsOf(id)
       for i = 1, 8 do
         local tag = tags[i]
         if not tag then break end
-        if from ~= '' then redis.call('ZREM', P .. 'm:' .. from .. ':' .. tag, id) end
-        if to ~= '-' then redis.call('ZADD', P .. 'm:' .. to .. ':' .. tag, score, id) end
-        if isEnd and redis.call('EXISTS', P .. 'f:g:' .. tag) == 1 then ending('g:' .. tag, to) end
+        if from ~= '' then drop(leave, P .. 'm:' .. from .. ':' .. tag, id) end
+        if to ~= '-' then add(enter, P .. 'm:' .. to .. ':' .. tag, score, id) end
+        if isEnd and isAwaited(tag) then ending('g:' .. tag, to) end
       end
     end
     if isEnd and string.find(links, 'c', 1, true) then ending('t:' .. id, to) end
@@ -140,6 +163,7 @@ local function needKin()
       else tell(e.parent, (e.to ~= 's' or holds(tag, 'xcn')) and 'x' or 's') end
       i = i + 1
     end
+    writeTags()
     return freed
   end
 
@@ -176,6 +200,7 @@ local function needKin()
     end
     for i = 1, #open do
       redis.call('ZADD', P .. 'f:' .. open[i], condition == 'e' and 0 or 1, id)
+      awaited[string.sub(open[i], 3)] = true
       if string.sub(open[i], 1, 2) == 't:' then
         local links = redis.call('HGET', P .. open[i], 'L') or ''
         if not string.find(links, 'c', 1, true) then redis.call('HSET', P .. open[i], 'L', links .. 'c') end

@@ -126,6 +126,7 @@ if r[26] then
   moved(id, kind, r[26], state, 'r', at)
   if string.find(r[26], 'u', 1, true) then started(id, kind) end
 end
+settle()
 redis.call('ZADD', P .. 'workers', at, worker)
 tick()
 note('claimed', kind, id, int(fence), worker)

@@ -57,6 +57,7 @@ for i = 1, #gone do
   if links then moved(id, kind, links, state, '-') end
   forget(id)
 end
+settle()
 for i = 1, #silent do
   redis.call('ZREM', P .. 'workers', silent[i])
   redis.call('UNLINK', P .. 'w:' .. silent[i])

@@ -110,6 +110,7 @@ for i = 1, #moves do
   end
 end
 addAll(enter)
+settle()
 tick()
 emit()
 wakeAll(soon)
