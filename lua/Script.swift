@@ -34,6 +34,7 @@ public struct Script: Sendable {
 
     private static let shared: [String: String] = [
         "allkinds": PackageResources.allkinds_lua,
+        "beside": PackageResources.beside_lua,
         "body": PackageResources.body_lua,
         "clock": PackageResources.clock_lua,
         "events": PackageResources.events_lua,

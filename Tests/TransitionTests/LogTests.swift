@@ -24,7 +24,9 @@ struct LogTests {
             }
             #expect(events == [])
             #expect(try await f.dump().list("l:a") == ["\(f.now) message host:1:a nonce\none"])
-            #expect(try await f.dump().record("a") == before)
+            var after = try await f.dump().record("a")
+            #expect(after?.removeValue(forKey: "a") == "1", "the record tells that there is a log")
+            #expect(after == before)
         }
     }
 

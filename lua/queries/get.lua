@@ -9,6 +9,7 @@
 -- WHY     one round trip shows a task whole
 -- @include clock
 -- @include body
+-- @include beside
 local refusal = begin({})
 if refusal then return refusal end
 local reply, succeeded = {}, '^%d+ %d+ %d+ %d+ succeeded '
@@ -30,7 +31,7 @@ for i = 1, #KEYS - 2 do
     also('.payload', joinBody(r.p, r.p1, r.p2, r.p3, r.P, P .. 'b:' .. id))
     also('.result', joinBody(r.r, r.r1, r.r2, r.r3, r.R, P .. 'o:' .. id))
     if r.v or r.V then also('.data', joinBody(r.v, r.v1, r.v2, r.v3, r.V, P .. 'd:' .. id)) end
-    local last = redis.call('LINDEX', P .. 'a:' .. id, -1)
+    local last = hasLists(r.s, r.n, r.a) and redis.call('LINDEX', P .. 'a:' .. id, -1)
     if last and string.find(last, succeeded) then  -- of a task that was begun anew
       local list = redis.call('LRANGE', P .. 'a:' .. id, 0, -2)
       last = nil

@@ -32,8 +32,12 @@ local function giveBack(outcome, event)
     local m = moves[j]
     local kind, key, worker = m.r[4], KEYS[2 + m.i], m.r[8]
     if m.due then
-      redis.call('HSET', key, 's', 'q', 'n', int(m.r[5] - 1), 'u', at, 'd', m.text)
-      if outcome == 'snoozed' then redis.call('HSET', key, 'z', int((m.r[12] or 0) + 1)) end
+      local n = int(m.r[5] - 1)
+      if outcome == 'snoozed' then
+        redis.call('HSET', key, 's', 'q', 'n', n, 'u', at, 'd', m.text, 'a', '1', 'z', int((m.r[12] or 0) + 1))
+      else
+        redis.call('HSET', key, 's', 'q', 'n', n, 'u', at, 'd', m.text, 'a', '1')
+      end
       add(enter, P .. 'q:' .. (m.r[6] or '5') .. ':' .. kind, m.text, m.id)
       note(event, kind, m.id, m.text, worker)
       if m.due <= now + 1000000 then soon[kind] = (soon[kind] or 0) + 1 end

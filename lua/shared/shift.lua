@@ -56,7 +56,7 @@ local function shift(event, choose)
   redis.call('HDEL', meta, '')  -- a removal in any case, see tick in clock.lua
   for i = 1, #moves do
     local m = moves[i]
-    redis.call('HSET', m.key, 's', m.to, 'u', at)
+    redis.call('HSET', m.key, 's', m.to, 'u', at, 'a', '1')
     if m.to == 'h' then
       redis.call('HDEL', m.key, 'to')
       if not string.find(flags[m.kind], 'h', 1, true) then

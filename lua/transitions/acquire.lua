@@ -111,6 +111,7 @@ if over and allows('r') then
 elseif over then
   redis.call('HDEL', key, 'X', 'cr', 'sg', 'cc')
 end
+if over then redis.call('HSET', key, 'a', '1') end  -- its count of attempts and its state tell of them no more
 attempts, fence = attempts + 1, math.max(fence + 1, now)
 local expires, timeout = now + (ownLease or policy.lease), policyTimeout(head[5])
 -- What belongs to the attempt before.

@@ -57,7 +57,7 @@ for i = 1, #ended do
   logLine(e.id, 'cancelled', ARGV[2], ARGV[1])
 end
 for i = 1, #asked do
-  redis.call('HSET', asked[i], 'X', at, 'cr', ARGV[1])
+  redis.call('HSET', asked[i], 'X', at, 'cr', ARGV[1], 'a', '1')
   if signal ~= '' then redis.call('HSET', asked[i], 'sg', signal) end
   logLine(string.sub(asked[i], #P + 3), 'cancel-requested', ARGV[2], ARGV[1])
 end

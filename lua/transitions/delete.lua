@@ -13,6 +13,7 @@
 -- @include events
 -- @include kin
 -- @include holders
+-- @include beside
 -- @include forget
 -- @include targets
 -- @include wake
@@ -22,7 +23,7 @@ local keys, more = targets(ARGV[2], ARGV[3], tonumber(ARGV[4]))
 local answers, leave, gone, highest, seen, holders = {}, {}, {}, 0, {}, {}
 for i = 1, #keys do
   local id = string.sub(keys[i], #P + 3)
-  local r = redis.call('HMGET', keys[i], 's', 'k', 'q', 'g', 'w', 'L')
+  local r = redis.call('HMGET', keys[i], 's', 'k', 'q', 'g', 'w', 'L', 'P', 'R', 'n', 'a')
   if not r[1] then
     answers[i] = 'GONE'
   elseif (r[1] == 'r' or r[1] == 'h') and ARGV[1] ~= 'force' then
@@ -43,8 +44,9 @@ removeAll(leave)
 for i = 1, #gone do
   local g = gone[i]
   if g.r[6] then moved(g.id, g.r[2], g.r[6], g.r[1], '-') end
-  forget(g.id)
+  forget(g.id, g.r[1], g.r[6], g.r, 7)
 end
+forgetAll()
 if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end
 local unblocked = settle()
 emit()

@@ -371,6 +371,7 @@ for i = 1, taskCount do
       record[4] = state
     end
     if links ~= '' then record[#record + 1], record[#record + 2] = 'L', links end
+    if message ~= '' then record[#record + 1], record[#record + 2] = 'a', '1' end
     redis.call('HSET', key, unpack(record))
     local score = (state == 'q' or state == 'j') and dueText or at
     add(ready, state == 'q' and P .. 'q:' .. priority .. ':' .. kind or P .. state .. ':' .. kind, score, id)

@@ -16,6 +16,7 @@ if ARGV[1] ~= '' and (r[1] ~= 'r' and r[1] ~= 'h' or r[2] ~= ARGV[1] or r[3] ~= 
 local id = string.sub(KEYS[3], #P + 3)
 if wasLogged(id, ARGV[4]) then return {'OK', at} end
 redis.call('HDEL', meta, '')  -- a removal first, see tick in shared/clock.lua
+redis.call('HSET', KEYS[3], 'a', '1')
 logLine(id, 'message', ARGV[1] ~= '' and r[4] or ARGV[3], ARGV[5], ARGV[4])
 tick()
 return {'OK', at}

@@ -51,7 +51,8 @@ removeAll(leave)
 redis.call('HDEL', meta, '')  -- a removal in any case, see tick in shared/clock.lua
 for i = 1, #moves do
   local m = moves[i]
-  if priority == '5' then redis.call('HDEL', m.key, 'q') else redis.call('HSET', m.key, 'q', priority) end
+  if priority == '5' then redis.call('HDEL', m.key, 'q') end
+  redis.call('HSET', m.key, 'a', '1', unpack(priority == '5' and {} or {'q', priority}))
   if not string.find(flags[m.kind], priority, 1, true) then
     flags[m.kind] = flags[m.kind] .. priority
     redis.call('HSET', meta, 'q:' .. m.kind, flags[m.kind])

@@ -11,6 +11,7 @@
 -- @include events
 -- @include kin
 -- @include allkinds
+-- @include beside
 -- @include forget
 local refusal = begin({})
 if refusal then return refusal end
@@ -37,10 +38,10 @@ for i = 1, #kinds do
     if keep ~= '0' and #gone < limit and there[key] then
       local ids = redis.call('ZRANGEBYSCORE', key, '-inf', now - tonumber(keep), 'LIMIT', 0, limit - #gone)
       for j = 1, #ids do
-        local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'g', 'L')
+        local r = redis.call('HMGET', P .. 't:' .. ids[j], 's', 'g', 'L', 'P', 'R', 'n', 'a')
         drop(leave, key, ids[j])
         if r[1] == state then
-          gone[#gone + 1] = {ids[j], kinds[i], r[3], state}
+          gone[#gone + 1] = {id = ids[j], kind = kinds[i], r = r}
           reply[#reply + 1] = {ids[j], kinds[i], state}
           note('purged', kinds[i], ids[j], state)
           highest = math.max(highest, tonumber(r[2] or '0'))
@@ -53,11 +54,13 @@ local day = 86400000000
 local silent = redis.call('ZRANGEBYSCORE', P .. 'workers', '-inf', now - day, 'LIMIT', 0, 100)
 removeAll(leave)
 for i = 1, #gone do
-  local id, kind, links, state = unpack(gone[i], 1, 4)
-  if links then moved(id, kind, links, state, '-') end
-  forget(id)
+  local g = gone[i]
+  local state, links = g.r[1], g.r[3]
+  if links then moved(g.id, g.kind, links, state, '-') end
+  forget(g.id, state, links, g.r, 4)
 end
 settle()
+forgetAll()
 for i = 1, #silent do
   redis.call('ZREM', P .. 'workers', silent[i])
   redis.call('UNLINK', P .. 'w:' .. silent[i])

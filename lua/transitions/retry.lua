@@ -81,7 +81,7 @@ for i = 1, #moves do
       if used >= limit then redis.call('HSET', m.key, 'l', used + 1) end
     end
   end
-  redis.call('HSET', m.key, 's', m.mayWait and 'j' or 'q', 'u', at, 'd', at)
+  redis.call('HSET', m.key, 's', m.mayWait and 'j' or 'q', 'u', at, 'd', at, 'a', '1')
   if r[12] then moved(m.id, r[2], r[12], r[1], m.mayWait and 'j' or 'q', at) end
 end
 -- Parents that are run again in this call have their state now.

@@ -10,6 +10,7 @@
 -- @include events
 -- @include kin
 -- @include holders
+-- @include beside
 -- @include forget
 -- @include wake
 local kind, limit = ARGV[1], tonumber(ARGV[3])
@@ -26,8 +27,8 @@ for i = 1, #indexes do
   local ids = {}
   if #gone < limit then ids = redis.call('ZRANGE', P .. indexes[i], 0, limit - #gone - 1) end
   for j = 1, #ids do
-    local letter, r = string.sub(indexes[i], 1, 1), redis.call('HMGET', P .. 't:' .. ids[j], 'g', 'w', 'L')
-    gone[#gone + 1] = {ids[j], letter, r[3]}
+    local letter, r = string.sub(indexes[i], 1, 1), redis.call('HMGET', P .. 't:' .. ids[j], 'g', 'w', 'L', 'P', 'R', 'n', 'a')
+    gone[#gone + 1] = {id = ids[j], letter = letter, r = r}
     drop(leave, P .. indexes[i], ids[j])
     highest = math.max(highest, tonumber(r[1] or '0'))
     if r[2] and (letter == 'r' or letter == 'h') then holders[#holders + 1] = r[2] end
@@ -36,10 +37,12 @@ for i = 1, #indexes do
 end
 removeAll(leave)
 for i = 1, #gone do
-  local id, letter, links = unpack(gone[i], 1, 3)
-  if links then moved(id, kind, links, letter, '-') end
-  forget(id)
+  local g = gone[i]
+  local links = g.r[3]
+  if links then moved(g.id, kind, links, g.letter, '-') end
+  forget(g.id, g.letter, links, g.r, 4)
 end
+forgetAll()
 local unblocked = settle()
 if #gone < total then
   if #gone > 0 then redis.call('HSET', meta, 'now', math.max(now, highest + 1)) end

@@ -188,6 +188,9 @@ enum Invariants {
         id: String,
         record: [String: String]
     ) -> [String] {
+        if ["a", "e", "l"].contains(letter), !tellsOfLists(record) {
+            return ["\(key) would stay behind when its task is deleted: \(record)"]
+        }
         switch letter {
         case "a":
             let lines = dump.list(key)
@@ -210,6 +213,13 @@ enum Invariants {
             return length == bytes.map { "\($0)" }
                 ? [] : ["\(key) has \(bytes ?? 0) bytes, its record says \(length ?? "none")"]
         }
+    }
+
+    /// Whether a record says that there may be lists beside it, as `lua/shared/beside.lua` reads it.
+    private static func tellsOfLists(_ record: [String: String]) -> Bool {
+        let (state, attempts) = (record["s"] ?? "", record["n"])
+        return record["a"] != nil || ["x", "c", "n"].contains(state)
+            || attempts.map { state == "q" || $0 != "1" } == true
     }
 
     /// The words of an entry's first line.
