@@ -30,7 +30,12 @@ struct Growth {
             try await hot.measure(GrowthStep.hot)
             text += "\n\n" + hot.table()
         }
-        return text + "\n\n" + (try await Beside.report(tasks: most, leases: quick ? 2000 : 100_000))
+        return text + "\n\n" + (try await meanwhile(quick: quick))
+    }
+
+    /// Only what goes through many tasks, and who waits meanwhile.
+    static func meanwhile(quick: Bool) async throws -> String {
+        try await Beside.report(tasks: quick ? 20_000 : 1_000_000, leases: quick ? 2000 : 100_000)
     }
 
     private init(sizes: [Int]) { self.sizes = sizes }
@@ -45,6 +50,7 @@ struct Growth {
                     for (place, group) in groups.enumerated() {
                         let each = Self.samples / group.count
                         let site = group[sample / each]
+                        try await step.arrange(site, sample % each)
                         let before = try await site.scriptTime()
                         try await step.call(site, sample % each)
                         costs[place].append(try await site.scriptTime() - before)
@@ -88,6 +94,7 @@ func say(_ text: String) { FileHandle.standardError.write(Data("\(text)\n".utf8)
 /// A tracker of so many tasks on a server of its own, and what the steps leave for each other.
 final class Site {
     static let batch = 50
+    static let tag: TaskTag = "all"
 
     let size: Int
     let tracker: Tracker
@@ -101,6 +108,8 @@ final class Site {
     var picked: [[TaskID]] = []
     var held: [[Claim]] = []
     var rest: [Claim] = []
+    /// Foreign tasks.
+    var heard: [String] = []
 
     init(size: Int, url: String) throws {
         (self.size, self.url, clock) = (size, url, ManualClock())
@@ -155,9 +164,35 @@ final class Site {
         return ids
     }
 
+    /// As many tasks again as the tracker is to have, all of one tag; `ready` holds them in the order of time, and nothing else
+    /// is due.
+    func fillTagged() async throws {
+        while try await !tracker.claim([Bench.kind], limit: 500).isEmpty {}
+        ready = []
+        while ready.count < max(size, 1000) { ready += try await enqueue(500, tag: Self.tag) }
+    }
+
     func claim() async throws {
         clock.advance(by: .milliseconds(1))
         held.append(try await tracker.claim([Bench.kind], limit: Self.batch))
+    }
+
+    /// Tells of tasks that Celery runs, each heard of once.
+    func ingest(_ count: Int, _ word: String = "received") async throws {
+        let names = (0..<count).map { _ in UUID().uuidString }
+        try await tracker.ingest(
+            names.map { name in
+                clock.advance(by: .microseconds(1))
+                return try CeleryEvent(
+                    type: "task-\(word)",
+                    uuid: name,
+                    hostname: "celery@host",
+                    timestamp: clock.now,
+                    fields: ["name": "app.add", "args": "(1, 2)"]
+                )
+            }
+        )
+        heard += names
     }
 
     /// Claims all that is due; keeps some batches of neighbours from everywhere in `held`, and the others in `rest`.

@@ -78,6 +78,18 @@ struct Beside {
                     return { _ = try await tracker.undefine(Bench.kind, force: true) }
                 }
             ),
+            (
+                "destroy a tracker of \(tasks) tasks", tasks,
+                { site, count in
+                    try await fill(site, count)
+                    let (tracker, client) = try site.another()
+                    return {
+                        try await tracker.destroy()
+                        await tracker.close()
+                        await client.close()
+                    }
+                }
+            ),
         ]
     }
 

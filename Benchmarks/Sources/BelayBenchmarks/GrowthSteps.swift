@@ -7,6 +7,8 @@ struct GrowthStep {
     /// Tasks that a call's cost is divided by.
     var tasks = Site.batch
     var prepare: (Site) async throws -> Void = { _ in }
+    /// What comes before each call and does not count.
+    var arrange: (Site, Int) async throws -> Void = { _, _ in }
     /// The call, and its number among the calls in this tracker.
     var call: (Site, Int) async throws -> Void = { _, _ in }
 
@@ -24,7 +26,7 @@ struct GrowthStep {
         GrowthStep(name: nil, prepare: prepare)
     }
 
-    static var all: [GrowthStep] { ready + held + leases + ended }
+    static var all: [GrowthStep] { ready + held + leases + ended + tagged + others }
 
     /// The hot path, in trackers that are too large to remember their ids.
     static var hot: [GrowthStep] {
@@ -65,6 +67,10 @@ struct GrowthStep {
                 try await site.tracker.pauseKind(Bench.kind)
                 try await site.tracker.resumeKind(Bench.kind)
             },
+            one("claim of a named task") { site, _ in
+                _ = try await site.tracker.claim(site.neighbours(1, taking: true)[0])
+            },
+            each("delete, never begun") { site, _ in _ = try await site.tracker.delete(site.neighbours(taking: true)) },
             before { site in site.picked = (0..<site.calls).map { _ in site.neighbours(taking: true) } },
             each("pause") { site, call in _ = try await site.tracker.pause(site.picked[call]) },
             each("resume") { site, call in _ = try await site.tracker.resume(site.picked[call]) },
@@ -72,7 +78,7 @@ struct GrowthStep {
             each("cancel") { site, call in _ = try await site.tracker.cancel(site.picked[call]) },
             each("retry") { site, call in _ = try await site.tracker.retry(site.picked[call]) },
             each("ignore") { site, call in _ = try await site.tracker.ignore(site.picked[call]) },
-            each("delete") { site, call in _ = try await site.tracker.delete(site.picked[call]) },
+            each("delete, with a log") { site, call in _ = try await site.tracker.delete(site.picked[call]) },
             each("claim") { site, _ in try await site.claim() },
             each("complete, of few running") { site, call in try await complete(site, call) },
             before { $0.held = [] },
@@ -136,12 +142,95 @@ struct GrowthStep {
         ]
     }
 
+    /// With as many tasks again, all of one tag.
+    private static var tagged: [GrowthStep] {
+        [
+            before { try await $0.fillTagged() },
+            each("enqueue, of a tag") { site, _ in _ = try await site.enqueue(Site.batch, tag: Site.tag) },
+            one("tags") { site, _ in _ = try await site.tracker.counts(ofTags: [Site.tag]) },
+            each("find, of a tag, deep cursor") { site, _ in try await find(site, .oldestFirst, tag: Site.tag) },
+            before { site in site.picked = (0..<site.calls).map { _ in site.neighbours(taking: true) } },
+            each("cancel, of a tag") { site, call in _ = try await site.tracker.cancel(site.picked[call]) },
+            each("retry, of a tag") { site, call in _ = try await site.tracker.retry(site.picked[call]) },
+            each("delete, of a tag") { site, call in _ = try await site.tracker.delete(site.picked[call]) },
+            before { $0.held = [] },
+            each("claim, of a tag") { site, _ in try await site.claim() },
+            each("complete, of a tag") { site, call in try await complete(site, call) },
+            each("enqueue, waiting for one") { site, call in
+                let options = EnqueueOptions(after: Dependencies([.task(site.ready[site.ready.count - 1 - call])]))
+                _ = try await site.tracker.enqueue(
+                    [NewTask](repeating: NewTask(Bench.kind, options: options), count: Site.batch)
+                )
+            },
+        ]
+    }
+
+    private static func hook(_ number: Int) -> HookRule {
+        HookRule("h\(number)", action: .webhook(Webhook(url: "http://host/", secret: "s")))
+    }
+
+    private static func pipeline(_ number: Int) throws -> Pipeline {
+        try Pipeline([Segment("a\(number)"), Segment("b\(number)", parents: ["a\(number)"])])
+    }
+
+    /// What is beside the tasks.
+    private static var others: [GrowthStep] {
+        [
+            one("define") { site, call in
+                try await site.tracker.define(Bench.kind, policy: KindPolicy(attempts: 5 + call), replacing: true)
+            },
+            one("open") { site, _ in
+                let other = try site.another()
+                try await other.tracker.open()
+                await other.tracker.close()
+                await other.client.close()
+            },
+            GrowthStep(
+                name: "undefine",
+                arrange: { site, _ in
+                    try await site.tracker.define("doomed")
+                    _ = try await site.tracker.enqueue([NewTask](repeating: NewTask("doomed"), count: Site.batch))
+                },
+                call: { site, _ in _ = try await site.tracker.undefine("doomed", force: true) }
+            ),
+            before { site in
+                for number in 0..<20 {
+                    try await site.tracker.defineHook(hook(number))
+                    try await site.tracker.registerSegments(of: pipeline(number))
+                }
+            },
+            one("hook, stored") { site, call in try await site.tracker.defineHook(hook(20 + call)) },
+            one("hook, removed") { site, call in _ = try await site.tracker.removeHook("h\(20 + call)") },
+            one("hooks (20)") { site, _ in _ = try await site.tracker.hooks() },
+            one("segments (40)") { site, _ in _ = try await site.tracker.segments() },
+            one("segments, registered") { site, call in
+                try await site.tracker.registerSegments(of: pipeline(20 + call))
+            },
+            before { site in
+                for _ in 0..<min(site.size, 9000) / 500 { try await site.ingest(500) }
+            },
+            each("ingest (of at most 10,000 tasks)") { site, _ in try await site.ingest(Site.batch) },
+            each("foreign, a page") { site, _ in _ = try await site.tracker.foreignTasks(limit: Site.batch) },
+            one("foreign, one") { site, _ in
+                _ = try await site.tracker.foreignTask(TaskID(site.heard[Int.random(in: site.heard.indices)]))
+            },
+            one("foreign, counts") { site, _ in _ = try await site.tracker.foreignCounts() },
+            one("fleet") { site, _ in _ = try await site.tracker.foreignWorkers() },
+            GrowthStep(
+                name: "clear",
+                arrange: { site, _ in try await site.ingest(Site.batch, "succeeded") },
+                call: { site, _ in try await site.tracker.clearForeign() }
+            ),
+        ]
+    }
+
     private static func complete(_ site: Site, _ call: Int) async throws {
         _ = try await site.tracker.complete(site.held[call].map { ($0.handle, .empty) })
     }
 
     /// A page from somewhere in the middle on.
-    private static func find(_ site: Site, _ order: FindOrder, worker: String? = nil) async throws {
+    private static func find(_ site: Site, _ order: FindOrder, tag: TaskTag? = nil, worker: String? = nil) async throws
+    {
         let id = site.ready[Int.random(in: site.ready.count / 4...site.ready.count * 3 / 4)]
         guard let task = try await site.tracker.get(id) else { return }
         _ = try await site.tracker.find(
@@ -149,6 +238,7 @@ struct GrowthStep {
             order: order,
             limit: Site.batch,
             cursor: "q \(task.due.microseconds) \(id)",
+            tag: tag,
             worker: worker
         )
     }

@@ -38,8 +38,11 @@ struct BelayBenchmarks: AsyncParsableCommand {
     func run() async throws {
         LoggingSystem.bootstrap { _ in SwiftLogNoOpLogHandler() }
         if check || updateThresholds { return try await hold() }
-        if only == "list" { return print((Measure.all.map(\.name) + ["growth"]).joined(separator: "\n")) }
+        if only == "list" {
+            return print((Measure.all.map(\.name) + ["growth", "growth, meanwhile"]).joined(separator: "\n"))
+        }
         if only == "growth" { return print(try await Growth.report(quick: quick, millions: millions)) }
+        if only == "growth, meanwhile" { return print(try await Growth.meanwhile(quick: quick)) }
         let measures = Measure.all.filter { measure in
             if let only { measure.name.contains(only) } else { full || !measure.isLong }
         }
