@@ -39,9 +39,12 @@ struct BelayBenchmarks: AsyncParsableCommand {
         LoggingSystem.bootstrap { _ in SwiftLogNoOpLogHandler() }
         if check || updateThresholds { return try await hold() }
         if only == "list" {
-            return print((Measure.all.map(\.name) + ["growth", "growth, meanwhile"]).joined(separator: "\n"))
+            return print(
+                (Measure.all.map(\.name) + ["growth", "growth, hot path", "growth, meanwhile"]).joined(separator: "\n")
+            )
         }
         if only == "growth" { return print(try await Growth.report(quick: quick, millions: millions)) }
+        if only == "growth, hot path" { return print(try await Growth.hot(millions: max(1, millions))) }
         if only == "growth, meanwhile" { return print(try await Growth.meanwhile(quick: quick)) }
         let measures = Measure.all.filter { measure in
             if let only { measure.name.contains(only) } else { full || !measure.isLong }
