@@ -11,7 +11,9 @@ local function forget(id, state, links, fields, first)
   if fields[first + 1] then n, forgotten[n + 1] = n + 1, P .. 'o:' .. id end
   if links and string.find(links, 'v', 1, true) then n, forgotten[n + 1] = n + 1, P .. 'd:' .. id end
   if hasLists(state, attempts, fields[first + 3]) then
-    forgotten[n + 1], forgotten[n + 2], forgotten[n + 3] = P .. 'a:' .. id, P .. 'e:' .. id, P .. 'l:' .. id
+    forgotten[n + 1] = P .. 'l:' .. id
+    -- What never began has no attempts.
+    if attempts then forgotten[n + 2], forgotten[n + 3] = P .. 'a:' .. id, P .. 'e:' .. id end
   end
 end
 

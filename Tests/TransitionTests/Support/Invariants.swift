@@ -188,7 +188,8 @@ enum Invariants {
         id: String,
         record: [String: String]
     ) -> [String] {
-        if ["a", "e", "l"].contains(letter), !tellsOfLists(record) {
+        let isUntold = letter != "l" && record["n"] == nil
+        if ["a", "e", "l"].contains(letter), isUntold || !tellsOfLists(record) {
             return ["\(key) would stay behind when its task is deleted: \(record)"]
         }
         switch letter {
