@@ -76,7 +76,7 @@ public struct TagCounts: Sendable, Hashable {
 
 /// What a call on all tasks of a tag did.
 public struct TagChange: Sendable, Hashable {
-    /// So many tasks changed their state.
+    /// So many tasks changed their state; more did when a reply was lost, and the call was made again.
     public var changed = 0
     /// So many run, and were asked to stop.
     public var requested = 0
