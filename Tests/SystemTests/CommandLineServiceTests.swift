@@ -220,6 +220,27 @@ import Testing
         #expect(left.exitCode == 0)
     }
 
+    @Test func answersWhatIsUnderWayWhenAskedToEnd() async throws {
+        try await withPrivateRedisServer { server in
+            let belay = CommandLineTool(variables: ["REDIS_URL": server.url, "BELAY_NAMESPACE": "slow"])
+            let left = try await belay.withService { service in
+                _ = try await service.call("define", #"{"kind":"k"}"#, of: belay)
+                server.pause()
+                async let slow = service.call("enqueue", #"{"tasks":[{"kind":"k","id":"a"}]}"#, of: belay)
+                try await Task.sleep(for: .milliseconds(300))
+                kill(service.processID, SIGTERM)
+                try await Task.sleep(for: .milliseconds(700))
+                #expect(!isZombie(service.processID), "it does not wait for the answer")
+                server.resume()
+                #expect(try await slow.value.description.contains("created"))
+                // A second SIGTERM, of the fixture, would end what has done its work and is about to end.
+                try await eventually { isZombie(service.processID) }
+            }
+            #expect(left.exitCode == 0, "\(left.error)")
+            #expect(try await belay("ls", "--json").lines.count == 1)
+        }
+    }
+
     @Test func saysThatThePortIsTaken() async throws {
         let belay = try await CommandLineTool.shared()
         try await belay.withService { service in

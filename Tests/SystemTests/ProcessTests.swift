@@ -122,4 +122,52 @@ struct ProcessTests {
             #expect(try await tracker.attempts(of: id)?.map(\.outcome) == [.released, .released, .released])
         }
     }
+
+    @Test("A removal of a kind that is killed between its steps, three times, ends when it is asked for again")
+    func removalKilled() async throws {
+        try await withServer(lease: .seconds(30)) { server, tracker, client in
+            try await tracker.define("other")
+            var ids: [TaskID] = []
+            for _ in 0..<40 {
+                let tasks = (0..<500).map { _ in NewTask(Self.kind, options: EnqueueOptions(tags: ["g"])) }
+                ids += try await tracker.enqueue(tasks).map(\.id)
+            }
+            let held = try await tracker.claim([Self.kind], limit: 100)
+            let child = EnqueueOptions(id: "child", after: .after(ids[0], condition: .failed))
+            try await tracker.enqueue([NewTask("other", options: child)])
+            let belay = CommandLineTool(variables: ["REDIS_URL": server.url, "BELAY_NAMESPACE": "system"])
+            let remove = ["kinds", "remove", Self.kind.description, "--force"]
+
+            var left = ids.count
+            for _ in 0..<3 {
+                let before = left
+                let (output, _) = try await belay.run(remove) { process in
+                    try await eventually {
+                        let kinds = try await tracker.stats().kinds
+                        return (kinds.first { $0.kind == Self.kind }?.total ?? 0) < before
+                    }
+                    kill(process, SIGKILL)
+                }
+                #expect(output.exitCode == 128 + SIGKILL)
+                left = try #require(try await tracker.stats().kinds.first { $0.kind == Self.kind }).total
+                #expect(left > 0 && left < before, "it was killed between two steps")
+            }
+            let output = try await belay.run(remove) { _ in }.output
+            #expect(output.exitCode == 0)
+            #expect(output.out == "\(Self.kind)  removed with \(left) tasks\n")
+
+            #expect(try await tracker.kinds().map(\.name) == ["other"])
+            #expect(try await tracker.stats().kinds.map { [$0.ready, $0.total] } == [[1, 1]])
+            let deleted = try await tracker.ids(ofEvents: .deleted)
+            #expect(deleted.count == ids.count && Set(deleted) == Set(ids))
+            #expect(try await tracker.complete(held[0].handle) == .gone)
+            // Of the kind and its tasks no key is left.
+            var keys: Set<String> = []
+            for key in try await client.send(RedisCommand("KEYS", "*")).elements ?? [] {
+                keys.insert(String((key.string ?? "").trimmingPrefix("{system:0}:")))
+            }
+            keys = keys.filter { !$0.hasPrefix("w") }
+            #expect(keys == ["meta", "events", "t:child", "q:5:other", "g:child"])
+        }
+    }
 }
