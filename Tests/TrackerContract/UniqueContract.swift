@@ -135,6 +135,29 @@ struct UniqueContract {
         }
     }
 
+    @Test(
+        "one that began before runs in any case, and keeps out those behind it in the same claim",
+        arguments: TestedBackend.allCases
+    )
+    func begunInOneClaim(backend: TestedBackend) async throws {
+        for isBegunFirst in [true, false] {
+            try await backend.run(KindPolicy(attempts: 3, retry: .fixed(.zero))) { tracker, _ in
+                let unique = Uniqueness(key: "k", states: [.running])
+                func task(_ id: TaskID, priority: Int) -> NewTask {
+                    NewTask(mail, options: EnqueueOptions(id: id, priority: priority, unique: unique))
+                }
+                try await tracker.add(task("begun", priority: 5))
+                let held = try await tracker.take("begun").handle
+                try await tracker.fail(held, TaskFailure(type: "e", message: "m"))
+                try await tracker.add(task("new", priority: isBegunFirst ? 4 : 6), task("last", priority: 3))
+                let claims = try await tracker.claim([mail], limit: 3)
+                #expect(claims.map(\.id) == (isBegunFirst ? ["begun"] : ["new", "begun"]))
+                #expect(try await tracker.get("new")?.cause == (isBegunFirst ? .deduplicated(of: "begun") : nil))
+                #expect(try await tracker.get("last")?.cause == .deduplicated(of: "begun"))
+            }
+        }
+    }
+
     @Test("a repeated request is told of the same duplicates", arguments: TestedBackend.allCases)
     func repeated(backend: TestedBackend) async throws {
         try await backend.run { tracker, _ in
