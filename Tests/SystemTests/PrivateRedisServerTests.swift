@@ -62,4 +62,25 @@ struct PrivateRedisServerTests {
             }
         }
     }
+
+    @Test("Starts the program that the options name, and says when it cannot be started")
+    func executable() async throws {
+        try await withTemporaryFolder { folder in
+            let program = folder + "/wrapper"
+            try Data("#!/bin/sh\necho \"$@\" >\(folder)/arguments\nexec redis-server \"$@\"\n".utf8)
+                .write(to: URL(filePath: program))
+            try FileManager.default.setAttributes([.posixPermissions: 0o700], ofItemAtPath: program)
+            try await withPrivateRedisServer(.init(executable: program)) { server in
+                try await withClient(server) { try await expectPong($0) }
+                let arguments = try String(contentsOfFile: folder + "/arguments", encoding: .utf8)
+                #expect(arguments.hasPrefix("--dir \(server.folder) "))
+            }
+            let missing = folder + "/missing"
+            let error = await #expect(throws: PrivateRedisServerError.self) {
+                try await withPrivateRedisServer(.init(executable: missing)) { _ in }
+            }
+            #expect(error?.code == .didNotStart)
+            #expect(error?.description.contains(missing) == true)
+        }
+    }
 }
