@@ -74,18 +74,18 @@ extension Tracker {
     /// Extends locks (1 to 500) by a lease from now. A lock that ran out is not extended.
     /// - Returns: What became of each, in their order.
     public func renew(_ claims: [Claim]) async throws(TrackerError) -> [RenewOutcome] {
-        try await perform(Renew(items: claims.map { ($0.handle, $0.lease) }))
+        try await perform(Renew(claims)).map(\.outcome)
     }
 
     /// Extends locks (1 to 500) by handle, each by a lease from now. A lock that ran out is not extended.
     /// - Returns: What became of each, in their order.
     public func renew(_ handles: [ClaimHandle], for lease: Duration) async throws(TrackerError) -> [RenewOutcome] {
-        try await perform(Renew(items: handles.map { ($0, lease) }))
+        try await perform(Renew(items: handles.map { ($0, lease) })).map(\.outcome)
     }
 
     /// Extends one lock by handle.
     public func renew(_ handle: ClaimHandle, for lease: Duration) async throws(TrackerError) -> RenewOutcome {
-        try await perform(Renew(items: [(handle, lease)]))[0]
+        try await renew([handle], for: lease)[0]
     }
 
     /// Says how far a held task is.

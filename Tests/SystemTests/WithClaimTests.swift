@@ -109,6 +109,30 @@ struct WithClaimTests {
         }
     }
 
+    @Test(
+        "When the attempt's time is over the lock is given up before, also by work that was asked to stop",
+        arguments: [false, true]
+    )
+    func ending(isCancelled: Bool) async throws {
+        try await withTracker { tracker, _ in
+            try await tracker.define(
+                kind,
+                policy: KindPolicy(lease: .seconds(3), attempts: 2, timeout: .milliseconds(3300))
+            )
+            let id = try await tracker.enqueue([NewTask(kind)])[0].id
+            let began = ContinuousClock.now
+            await #expect(throws: TrackerError.self) {
+                try await tracker.withClaim(on: id, stopsItself: true) { context in
+                    if isCancelled { _ = try await tracker.cancel([id]) }
+                    while context.stopReason != .lockLost { await context.waitForStop(atMost: .milliseconds(100)) }
+                }
+            }
+            // 300 ms before the end; after the last renewal it would be 2.7 s.
+            #expect(began.duration(to: .now) > .milliseconds(2900))
+            #expect(began.duration(to: .now) < .milliseconds(3600))
+        }
+    }
+
     @Test("Cancelling the caller hands the task back without spending the attempt")
     func callerCancelled() async throws {
         try await withTask { tracker, id in

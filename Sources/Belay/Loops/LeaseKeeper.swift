@@ -6,19 +6,10 @@ import Synchronization
 /// A holder trusts only its own monotonic clock: work is told to stop a margin before its lease can have run out on the
 /// server, counted from the moment the claim or renewal was sent. So a holder that is cut off stops before another starts.
 final class LeaseKeeper: Sendable {
-    private struct Held {
-        let context: ClaimContext
-        var renewAt: ContinuousClock.Instant
-        var deadline: ContinuousClock.Instant
-        /// When the work is to be asked to stop; nil when it is not, or was.
-        var softLimit: ContinuousClock.Instant?
-    }
-
     private let tracker: Tracker
-    private let held = Mutex<[TaskID: Held]>([:])
-    private let renewNow = Signal()
-    private let watchAgain = Signal()
-    private let limitAgain = Signal()
+    private let held = Mutex(HeldLocks())
+    /// Wakes the loop of each chore.
+    private let bells = HeldLocks.Chore.allCases.map { _ in Signal() }
     /// Called for each lock that was lost.
     private let onLost: @Sendable (ClaimContext) -> Void
 
@@ -29,35 +20,32 @@ final class LeaseKeeper: Sendable {
 
     /// Holds a claim that was asked for at `sent`.
     func add(_ contexts: [ClaimContext], sent: ContinuousClock.Instant) {
-        guard !contexts.isEmpty else { return }
-        held.withLock { held in
-            for context in contexts {
-                let lease = context.claim.lease
-                held[context.claim.id] = Held(
+        change { held in
+            contexts.reduce(into: []) { early, context in
+                let claim = context.claim
+                let lock = HeldLocks.Lock(
                     context: context,
-                    renewAt: sent + lease / 3,
-                    deadline: sent + lease - Self.margin(of: lease),
-                    softLimit: context.claim.softDeadline.map { sent + ($0 - context.claim.claimed) }
+                    renewal: sent + claim.lease / 3,
+                    deadline: sent + claim.lease - Self.margin(of: claim.lease),
+                    softLimit: claim.softDeadline.map { sent + ($0 - claim.claimed) }
                 )
+                early.formUnion(held.add(lock))
             }
         }
-        renewNow.notify()
-        watchAgain.notify()
-        if contexts.contains(where: { $0.claim.softDeadline != nil }) { limitAgain.notify() }
     }
 
-    func remove(_ id: TaskID) { held.withLock { _ = $0.removeValue(forKey: id) } }
+    func remove(_ id: TaskID) { held.withLock { _ = $0.remove(id) } }
 
     /// Asks all held work to stop.
     func stopAll(_ reason: StopReason) {
-        for context in held.withLock({ $0.values.map(\.context) }) { context.stop(reason) }
+        for context in held.withLock({ $0.contexts }) { context.stop(reason) }
     }
 
     /// Gives up all locks of work that has not ended, and answers them.
     func loseAll() -> [ClaimHandle] {
         let contexts = held.withLock { held in
             defer { held.removeAll() }
-            return held.values.map(\.context)
+            return held.contexts
         }
         for context in contexts { context.stop(.lockLost) }
         return contexts.map(\.claim.handle)
@@ -65,8 +53,8 @@ final class LeaseKeeper: Sendable {
 
     /// Renews at once: something is known to have changed.
     func hurry() {
-        held.withLock { held in for id in held.keys { held[id]?.renewAt = .now } }
-        renewNow.notify()
+        held.withLock { $0.hurry() }
+        bells[HeldLocks.Chore.renew.rawValue].notify()
     }
 
     /// How long before the end of a lease its holder stops: a tenth of it, at least 200 ms for leases of 2 s and more.
@@ -74,34 +62,56 @@ final class LeaseKeeper: Sendable {
         lease >= .seconds(2) ? max(.milliseconds(200), lease / 10) : lease / 10
     }
 
+    // MARK: - Chores
+
     /// Renews until cancelled.
-    func renewLoop() async {
+    func renewLoop() async { await loop(.renew) { await renewDue($0) } }
+
+    /// Stops work whose lease cannot be counted on any more, until cancelled.
+    func watchLoop() async {
+        await loop(.watch) { now in
+            for context in held.withLock({ $0.due(.watch, at: now) }) { lose(context) }
+        }
+    }
+
+    /// Asks work to stop whose soft limit is over, until cancelled.
+    func limitLoop() async {
+        await loop(.limit) { now in
+            await limit(Array(held.withLock { $0.due(.limit, at: now) }.prefix(Limits.batch)))
+        }
+    }
+
+    /// Does a chore each time that it is due for a lock, which must put it off or end it.
+    private func loop(_ chore: HeldLocks.Chore, _ perform: (ContinuousClock.Instant) async -> Void) async {
+        let bell = bells[chore.rawValue]
         while !Task.isCancelled {
-            let next = held.withLock { $0.values.map(\.renewAt).min() }
-            guard let next else {
-                await renewNow.wait()
+            let now = ContinuousClock.now
+            guard let next = held.withLock({ $0.plan(chore) }) else {
+                await bell.wait()
                 continue
             }
-            let now = ContinuousClock.now
             if next > now {
-                await renewNow.wait(atMost: now.duration(to: next), clock: ContinuousClock())
+                await bell.wait(atMost: now.duration(to: next), clock: ContinuousClock())
             } else {
-                await renewDue(now)
+                await perform(now)
             }
         }
     }
 
+    /// Changes what is held, and wakes the loops that must look earlier because of it.
+    private func change(_ body: (inout HeldLocks) -> Set<HeldLocks.Chore>) {
+        for chore in held.withLock({ body(&$0) }) { bells[chore.rawValue].notify() }
+    }
+
     /// Renews everything that is due within half a period, so that one call serves all.
     private func renewDue(_ now: ContinuousClock.Instant) async {
-        let due = held.withLock { held in
-            held.values.filter { $0.renewAt <= now + $0.context.claim.lease / 6 }.map(\.context)
-        }
+        let due = held.withLock { $0.due(.renew, at: now, aheadBy: 1.0 / 6) }
         for start in stride(from: 0, to: due.count, by: Limits.batch) {
             let batch = Array(due[start..<min(start + Limits.batch, due.count)])
             let sent = ContinuousClock.now
             do {
-                let outcomes = try await tracker.renew(batch.map(\.claim))
-                for (context, outcome) in zip(batch, outcomes) { note(outcome, of: context, sent: sent) }
+                let renewals = try await tracker.perform(Renew(batch.map(\.claim)))
+                for (context, renewal) in zip(batch, renewals) { note(renewal, of: context, sent: sent) }
             } catch {
                 // The deadline decides when a lock must be given up; until then, try again.
                 tracker.logger.debug("renewal failed", metadata: ["error": "\(error)", "tasks": "\(batch.count)"])
@@ -110,77 +120,46 @@ final class LeaseKeeper: Sendable {
         }
     }
 
-    private func note(_ outcome: RenewOutcome, of context: ClaimContext, sent: ContinuousClock.Instant) {
-        switch outcome {
-        case .ending(let end):
-            // The end is a moment of the server's clock, the deadline one of ours.
-            guard let now = tracker.backend.estimatedNow else { return }
-            let deadline = ContinuousClock.now + (end - now) - Self.margin(of: context.claim.lease)
-            held.withLock { held in
-                held[context.claim.id]?.renewAt = max(deadline, sent + context.claim.lease / 10)
-                held[context.claim.id]?.deadline = deadline
+    private func note(_ renewal: Renewal, of context: ClaimContext, sent: ContinuousClock.Instant) {
+        if case .stale = renewal.outcome { return lose(context) }
+        if case .gone = renewal.outcome { return lose(context) }
+        hold(context, sent: sent, until: renewal.end)
+        if case .cancelRequested = renewal.outcome { context.stop(.cancelRequested) }
+        if case .terminateRequested(let signal) = renewal.outcome { context.stop(.cancelRequested, signal: signal) }
+    }
+
+    /// Notes that a lock holds for another lease, or until `end` where that comes before: then another renewal gives nothing.
+    private func hold(_ context: ClaimContext, sent: ContinuousClock.Instant, until end: Timestamp?) {
+        let lease = context.claim.lease
+        let (margin, whole) = (Self.margin(of: lease), sent + lease)
+        var (renewal, deadline) = (sent + lease / 3, whole - margin)
+        // The end is a moment of the server's clock, the deadline one of ours.
+        if let end, let now = tracker.backend.estimatedNow {
+            let last = ContinuousClock.now + (end - now)
+            if last < whole {
+                deadline = last - margin
+                renewal = max(deadline, sent + lease / 10)
             }
-        case .renewed, .cancelRequested, .terminateRequested:
-            let lease = context.claim.lease
-            held.withLock { held in
-                held[context.claim.id]?.renewAt = sent + lease / 3
-                held[context.claim.id]?.deadline = sent + lease - Self.margin(of: lease)
-            }
-            if outcome == .cancelRequested { context.stop(.cancelRequested) }
-            if case .terminateRequested(let signal) = outcome { context.stop(.cancelRequested, signal: signal) }
-        case .stale, .gone:
-            lose(context)
+        }
+        change { held in
+            held.change(context.claim.id) { lock in (lock.renewal, lock.deadline) = (renewal, deadline) }
         }
     }
 
     private func postpone(_ batch: [ClaimContext]) {
-        held.withLock { held in
-            for context in batch { held[context.claim.id]?.renewAt = .now + min(context.claim.lease / 10, .seconds(1)) }
+        change { held in
+            batch.reduce(into: []) { early, context in
+                let pause = min(context.claim.lease / 10, .seconds(1))
+                early.formUnion(held.change(context.claim.id) { $0.renewal = .now + pause })
+            }
         }
     }
 
     private func lose(_ context: ClaimContext) {
         // A task that has ended meanwhile is held no more; its late renewal says nothing.
-        guard held.withLock({ $0.removeValue(forKey: context.claim.id) }) != nil else { return }
+        guard held.withLock({ $0.remove(context.claim.id) }) else { return }
         context.stop(.lockLost)
         onLost(context)
-    }
-
-    /// Stops work whose lease cannot be counted on any more, until cancelled.
-    func watchLoop() async {
-        while !Task.isCancelled {
-            let now = ContinuousClock.now
-            let (lost, next) = held.withLock { held in
-                (
-                    held.values.filter { $0.deadline <= now }.map(\.context),
-                    held.values.lazy.filter { $0.deadline > now }.map(\.deadline).min()
-                )
-            }
-            for context in lost { lose(context) }
-            if let next {
-                try? await ContinuousClock().sleep(until: min(next, now + .milliseconds(500)))
-            } else {
-                await watchAgain.wait()
-            }
-        }
-    }
-
-    /// Asks work to stop whose soft limit is over, until cancelled.
-    func limitLoop() async {
-        while !Task.isCancelled {
-            let now = ContinuousClock.now
-            let (due, next) = held.withLock { held in
-                let limited = held.values.compactMap { item in item.softLimit.map { (item.context, $0) } }
-                return (limited.filter { $0.1 <= now }.map(\.0), limited.map(\.1).filter { $0 > now }.min())
-            }
-            if !due.isEmpty {
-                await limit(Array(due.prefix(Limits.batch)))
-            } else if let next {
-                await limitAgain.wait(atMost: now.duration(to: next), clock: ContinuousClock())
-            } else {
-                await limitAgain.wait()
-            }
-        }
     }
 
     /// Asks work to stop, but not when its time stands still or began anew: only the tracker knows of all pauses. When it
@@ -189,7 +168,7 @@ final class LeaseKeeper: Sendable {
         let records = await look(at: contexts.map(\.claim.id))
         for (place, context) in contexts.enumerated() {
             let left = records?[place].flatMap { timeLeft(of: context.claim, $0) }
-            held.withLock { held in held[context.claim.id]?.softLimit = left.map { .now + $0 } }
+            change { held in held.change(context.claim.id) { $0.softLimit = left.map { .now + $0 } } }
             if left == nil { context.stop(.timeLimit) }
         }
     }

@@ -6,6 +6,11 @@ package struct Renew: Verb {
     package static let script = RedisScript(.renew)
     package var items: [(handle: ClaimHandle, lease: Duration)]
 
+    package init(items: [(handle: ClaimHandle, lease: Duration)]) { self.items = items }
+
+    /// Each for its own lease.
+    init(_ claims: [Claim]) { items = claims.map { ($0.handle, $0.lease) } }
+
     package func validate() throws(TrackerError) {
         try HolderBatch.check(items.count)
         for item in items { try ClaimMany.check(lease: item.lease) }
@@ -19,28 +24,41 @@ package struct Renew: Verb {
         }
     }
 
-    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [RenewOutcome] {
+    package func decode(_ reply: ScriptReply) throws(TrackerError) -> [Renewal] {
         try reply.requireOK()
-        var outcomes = [RenewOutcome](repeating: .renewed, count: items.count)
+        var renewals = [Renewal](repeating: Renewal(.renewed), count: items.count)
         for exception in try reply.exceptions(within: items.count) {
             switch exception.word {
-            case "STALE": outcomes[exception.place] = .stale
-            case "GONE": outcomes[exception.place] = .gone
+            case "STALE": renewals[exception.place] = Renewal(.stale)
+            case "GONE": renewals[exception.place] = Renewal(.gone)
             case "CANCEL":
-                outcomes[exception.place] = exception.signal.map { .terminateRequested(signal: $0) } ?? .cancelRequested
+                let outcome = exception.signal.map { RenewOutcome.terminateRequested(signal: $0) } ?? .cancelRequested
+                renewals[exception.place] = Renewal(outcome, end: exception.time)
             case "ENDING":
                 guard let end = exception.time else { throw reply.malformed("no time with ENDING") }
-                outcomes[exception.place] = .ending(at: end)
+                renewals[exception.place] = Renewal(.ending(at: end), end: end)
             default: throw reply.malformed("unknown answer “\(exception.word)”")
             }
         }
-        return outcomes
+        return renewals
     }
 
-    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [RenewOutcome] {
+    package func spread(over tracker: PartitionedBackend) async throws(TrackerError) -> [Renewal] {
         try await tracker.split(items, by: { $0.handle.id }) { part, some throws(TrackerError) in
             try await part.perform(Renew(items: some))
         }
+    }
+}
+
+/// What a renewal gave, with what only the holder's own loops need.
+package struct Renewal: Sendable, Hashable {
+    package var outcome: RenewOutcome
+    /// When the lock ends; told of a task that is to stop, and where the lock holds for less than a lease.
+    package var end: Timestamp?
+
+    package init(_ outcome: RenewOutcome, end: Timestamp? = nil) {
+        self.outcome = outcome
+        self.end = end
     }
 }
 

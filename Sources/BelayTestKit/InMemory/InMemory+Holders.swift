@@ -1,19 +1,20 @@
 import Belay
 
 extension Renew: InMemoryVerb {
-    func apply(to state: inout InMemoryState) -> [RenewOutcome] {
+    func apply(to state: inout InMemoryState) -> [Renewal] {
         var renewed: [TaskID: Timestamp] = [:]
-        let outcomes = items.map { handle, lease -> RenewOutcome in
-            guard let task = state.tasks[handle.id] else { return .gone }
+        let renewals = items.map { handle, lease -> Renewal in
+            guard let task = state.tasks[handle.id] else { return Renewal(.gone) }
             guard task.isLatest(handle), let expires = task.record.leaseExpires, expires > state.now || state.isHeld
-            else { return .stale }
+            else { return Renewal(.stale) }
             let wanted = max(renewed[handle.id] ?? expires, state.now + lease)
             let end = min(wanted, task.record.deadline ?? wanted)
             renewed[handle.id] = end
             if task.record.cancelRequested != nil {
-                return task.signal.map { .terminateRequested(signal: $0) } ?? .cancelRequested
+                let outcome = task.signal.map { RenewOutcome.terminateRequested(signal: $0) } ?? .cancelRequested
+                return Renewal(outcome, end: end)
             }
-            return end < wanted ? .ending(at: end) : .renewed
+            return end < wanted ? Renewal(.ending(at: end), end: end) : Renewal(.renewed)
         }
         for (id, end) in renewed {
             let isLonger = state.tasks[id]?.record.leaseExpires.map { $0 < end } ?? false
@@ -21,7 +22,7 @@ extension Renew: InMemoryVerb {
             if isLonger { state.change(id) { $0.record.renewals += 1 } }
         }
         state.tick()
-        return outcomes
+        return renewals
     }
 }
 

@@ -63,6 +63,28 @@ extension TrackerFixture {
     }
 }
 
+// MARK: - Renewals, as their caller is told of them
+
+extension TrackerFixture {
+    @discardableResult
+    func send(_ verb: Renew) async throws -> [RenewOutcome] {
+        let renewals: [Renewal] = try await send(verb)
+        return renewals.map(\.outcome)
+    }
+
+    @discardableResult
+    func twice(_ verb: Renew, sourceLocation: SourceLocation = #_sourceLocation) async throws -> [RenewOutcome] {
+        let renewals: [Renewal] = try await twice(verb, sourceLocation: sourceLocation)
+        return renewals.map(\.outcome)
+    }
+
+    @discardableResult
+    func unchanged(_ verb: Renew, sourceLocation: SourceLocation = #_sourceLocation) async throws -> [RenewOutcome] {
+        let renewals: [Renewal] = try await unchanged(verb, sourceLocation: sourceLocation)
+        return renewals.map(\.outcome)
+    }
+}
+
 // MARK: - Verbs that work on named tasks or on those of a tag
 
 extension TrackerFixture {
