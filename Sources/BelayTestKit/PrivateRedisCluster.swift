@@ -1,4 +1,5 @@
-import RedisWire
+import Logging
+package import RedisWire
 import Synchronization
 
 /// A private Redis Cluster for tests: some primaries of its own on ports of 127.0.0.1, slots that move on request.
@@ -254,9 +255,18 @@ extension PrivateRedisCluster {
 
 extension PrivateRedisServer {
     /// Sends one command to this server, over a connection of its own.
+    ///
+    /// It has more patience than a program would: a node writes its configuration to the disk on each change, and on a busy
+    /// machine that alone may take longer than a second.
     @discardableResult
-    fileprivate func send(_ words: [String]) async throws -> RedisReply {
-        let client = RedisClient(configuration: try RedisConfiguration(url: url))
+    package func send(_ words: [String]) async throws -> RedisReply {
+        var configuration = try RedisConfiguration(url: url)
+        configuration.connectTimeout = .seconds(10)
+        configuration.commandTimeout = .seconds(10)
+        let client = RedisClient(
+            configuration: configuration,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
         var arguments = RedisArguments()
         for word in words.dropFirst() { arguments.append(word) }
         do {
@@ -269,8 +279,9 @@ extension PrivateRedisServer {
         }
     }
 
+    /// Sends one command to this server, over a connection of its own.
     @discardableResult
-    fileprivate func send(_ words: String...) async throws -> RedisReply { try await send(words) }
+    package func send(_ words: String...) async throws -> RedisReply { try await send(words) }
 
     fileprivate func text(_ words: String...) async throws -> String { try await send(words).string ?? "" }
 }

@@ -22,7 +22,7 @@ struct ClusterFailureTests {
                 var events = client.subscribe(to: ["wake"], routedBy: key).makeAsyncIterator()
                 #expect(await events.next() == .subscribed)
                 #expect(try await client.run(Scripts.count, key).int == 1)
-                try await eventually { try await cluster.ask(0, "WAIT", "1", "100").int == 1 }
+                try await eventually { try await cluster.primaries[0].send("WAIT", "1", "100").int == 1 }
                 cluster.primaries[0].kill9()
                 do {
                     try await withThrowingTaskGroup { group in
@@ -73,7 +73,7 @@ struct ClusterFailureTests {
                 cluster.primaries[2].kill9()
                 // The other nodes notice after their time-out, and then refuse their own slots, too.
                 try await eventually {
-                    try await cluster.ask(0, "CLUSTER", "INFO").string?.contains("state:fail") == true
+                    try await cluster.primaries[0].send("CLUSTER", "INFO").string?.contains("state:fail") == true
                 }
                 let error = try await failure { try await client.run(Scripts.count, key) }
                 #expect(error.serverError?.prefix == "CLUSTERDOWN")
@@ -129,7 +129,7 @@ struct ClusterFailureTests {
         try await withPrivateRedisCluster(primaries: 2, options: .init(arguments: names)) { cluster in
             for node in 0..<2 {
                 try await eventually {
-                    let slots = try await cluster.ask(node, "CLUSTER", "SLOTS").elements ?? []
+                    let slots = try await cluster.primaries[node].send("CLUSTER", "SLOTS").elements ?? []
                     return slots.allSatisfy { $0.elements?[2].elements?[0].string == "localhost" }
                 }
             }

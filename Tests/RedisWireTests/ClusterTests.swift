@@ -36,7 +36,7 @@ struct ClusterTests {
                 try await group.waitForAll()
             }
             for (node, key) in keys.enumerated() {
-                #expect(try await cluster.ask(node, "GET", key).int == 100)
+                #expect(try await cluster.primaries[node].send("GET", key).int == 100)
                 #expect(try await client.send(RedisCommand("GET", key), routedBy: key).int == 100)
             }
             #expect(try await client.send(RedisCommand("PING")).string == "PONG")
@@ -97,11 +97,11 @@ struct ClusterTests {
         let script = RedisScript(name: "moved", source: "return redis.call('INCR', KEYS[1]) -- moved")
         try await cluster.withClient { client in
             #expect(try await client.run(script, key).int == 1)
-            #expect(try await cluster.ask(1, "SCRIPT", "EXISTS", script.sha1).elements?.first?.int == 0)
+            #expect(try await cluster.primaries[1].send("SCRIPT", "EXISTS", script.sha1).elements?.first?.int == 0)
             try await cluster.migrate(slot: slot(key), to: 1)
             #expect(try await client.run(script, key).int == 2)
-            #expect(try await cluster.ask(1, "GET", key).int == 2)
-            #expect(try await cluster.ask(1, "SCRIPT", "EXISTS", script.sha1).elements?.first?.int == 1)
+            #expect(try await cluster.primaries[1].send("GET", key).int == 2)
+            #expect(try await cluster.primaries[1].send("SCRIPT", "EXISTS", script.sha1).elements?.first?.int == 1)
             // The map has been corrected: no further redirection.
             let before = try await cluster.errors(at: 0, named: "MOVED")
             #expect(try await client.run(script, key).int == 3)
@@ -147,9 +147,7 @@ struct ClusterTests {
         for node in 0..<3 {
             let rights = ["+eval", "+evalsha", "+incr", "+cluster|slots", "+asking"]
             let user = ["SETUSER", "worker", "on", ">pass", "~*", "-@all"] + rights
-            var arguments = RedisArguments()
-            for word in user { arguments.append(word) }
-            try await cluster.ask(node, RedisCommand("ACL", arguments))
+            try await cluster.primaries[node].send(["ACL"] + user)
         }
         try await cluster.withClient({ ($0.username, $0.password) = ("worker", "pass") }) { client in
             #expect(try await client.run(Scripts.count, key).int == 1)
@@ -179,8 +177,8 @@ struct ClusterTests {
             try await cluster.moveKeys(ofSlot: slot(tag), to: 0)
             try await cluster.endMigration(ofSlot: slot(tag), to: 0)
             #expect(try await call.value.int == 2)
-            #expect(try await cluster.ask(0, "GET", tag + "b").int == (nothingHasGone ? 1 : 2))
-            for node in 0..<3 { try await cluster.ask(node, "CONFIG", "RESETSTAT") }
+            #expect(try await cluster.primaries[0].send("GET", tag + "b").int == (nothingHasGone ? 1 : 2))
+            for node in 0..<3 { try await cluster.primaries[node].send("CONFIG", "RESETSTAT") }
         }
     }
 

@@ -22,7 +22,7 @@ struct ClusterTests {
             for partition in 0..<count {
                 let header = Keyspace(namespace: "life", partition: partition).header
                 let owner = cluster.primaries[cluster.owner(ofSlot: try await cluster.slot(ofKey: header))]
-                #expect(try await owner.ask("EXISTS", header).int == 1)
+                #expect(try await owner.send("EXISTS", header).int == 1)
             }
             var flow = try Flow("sum")
             let parts = try flow.group((0..<6).map { _ in NewTask(kind) }, as: "parts")
@@ -94,7 +94,7 @@ struct ClusterTests {
                     // Some keys here, the others there, for some time.
                     let all =
                         try await cluster.primaries[cluster.owner(ofSlot: slot)]
-                        .ask("CLUSTER", "COUNTKEYSINSLOT", "\(slot)").int ?? 0
+                        .send("CLUSTER", "COUNTKEYSINSLOT", "\(slot)").int ?? 0
                     #expect(all > 4)
                     for _ in 0..<3 {
                         #expect(try await cluster.moveKeys(ofSlot: slot, to: target, limit: all / 4) > 0)
@@ -125,8 +125,8 @@ struct ClusterTests {
                     try await succeed("before", in: Array(owners.indices), tracker)
                     // What the replica has not yet been told would be lost.
                     try await eventually {
-                        let told = try await replica.ask("INFO", "replication").number(of: "slave_repl_offset")
-                        return try await cluster.primaries[0].ask("INFO", "replication")
+                        let told = try await replica.send("INFO", "replication").number(of: "slave_repl_offset")
+                        return try await cluster.primaries[0].send("INFO", "replication")
                             .number(of: "master_repl_offset") == told
                     }
                     cluster.primaries[0].kill9()
@@ -179,7 +179,7 @@ struct ClusterTests {
         let cluster = try await PrivateRedisCluster.shared.value
         let node = cluster.primaries[2]
         #expect(try await cluster.owners(of: "unfit", partitions: count).first != 2)
-        try await node.ask("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        try await node.send("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         try await cluster.withTracker("unfit", partitions: count) { tracker in
             await #expect {
                 try await tracker.open()
@@ -187,10 +187,10 @@ struct ClusterTests {
                 (error as? TrackerError)?.code == .unsuitableServer
             }
         }
-        try await node.ask("CONFIG", "SET", "maxmemory-policy", "noeviction")
+        try await node.send("CONFIG", "SET", "maxmemory-policy", "noeviction")
         var infos: [Int] = []
         for node in cluster.primaries {
-            infos.append(try await node.ask("INFO", "commandstats").number(of: "cmdstat_info:calls"))
+            infos.append(try await node.send("INFO", "commandstats").number(of: "cmdstat_info:calls"))
         }
         try await cluster.withTracker("unfit", partitions: count) { tracker in
             let kinds = try await tracker.kinds()
@@ -198,7 +198,7 @@ struct ClusterTests {
         }
         for (node, before) in zip(cluster.primaries, infos) {
             // One is this test's own question.
-            #expect(try await node.ask("INFO", "commandstats").number(of: "cmdstat_info:calls") == before + 2)
+            #expect(try await node.send("INFO", "commandstats").number(of: "cmdstat_info:calls") == before + 2)
         }
     }
 

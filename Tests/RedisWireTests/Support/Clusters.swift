@@ -22,25 +22,14 @@ extension PrivateRedisCluster {
         _ change: (inout RedisConfiguration) -> Void = { _ in },
         _ body: (RedisClient) async throws -> T
     ) async throws -> T {
-        try await withClient(url: url, change, body)
-    }
-
-    /// Sends one command to one primary.
-    @discardableResult
-    func ask(_ node: Int, _ words: String...) async throws -> RedisReply {
-        var arguments = RedisArguments()
-        for word in words.dropFirst() { arguments.append(word) }
-        return try await ask(node, RedisCommand(words[0], arguments))
-    }
-
-    @discardableResult
-    func ask(_ node: Int, _ command: RedisCommand) async throws -> RedisReply {
-        try await withClient(url: primaries[node].url, { _ in }) { try await $0.send(command) }
+        var configuration = try RedisConfiguration(url: url)
+        change(&configuration)
+        return try await RedisClient(configuration: configuration).using(body)
     }
 
     /// How many connections to a node have this name.
     func connections(to node: Int, named name: String) async throws -> Int {
-        let list = try await ask(node, "CLIENT", "LIST").string ?? ""
+        let list = try await primaries[node].send("CLIENT", "LIST").string ?? ""
         return list.split(separator: "\n").count { $0.contains(" name=\(name) ") }
     }
 
@@ -55,19 +44,9 @@ extension PrivateRedisCluster {
     }
 
     private func count(_ prefix: String, at node: Int) async throws -> Int {
-        let info = try await ask(node, "INFO", "everything").string ?? ""
+        let info = try await primaries[node].send("INFO", "everything").string ?? ""
         let line = info.split(whereSeparator: \.isNewline).first { $0.hasPrefix(prefix) }
         return line.flatMap { Int($0.dropFirst(prefix.count).prefix { $0.isNumber }) } ?? 0
-    }
-
-    private func withClient<T>(
-        url: String,
-        _ change: (inout RedisConfiguration) -> Void,
-        _ body: (RedisClient) async throws -> T
-    ) async throws -> T {
-        var configuration = try RedisConfiguration(url: url)
-        change(&configuration)
-        return try await RedisClient(configuration: configuration).using(body)
     }
 }
 

@@ -40,30 +40,12 @@ extension PrivateRedisCluster {
     func scriptsRun() async throws -> Int {
         var sum = 0
         for node in primaries {
-            let info = try await node.ask("INFO", "commandstats").string ?? ""
+            let info = try await node.send("INFO", "commandstats").string ?? ""
             for line in info.split(whereSeparator: \.isNewline) where line.hasPrefix("cmdstat_eval") {
                 sum += line.split(separator: "calls=").last.flatMap { Int($0.prefix { $0.isNumber }) } ?? 0
             }
         }
         return sum
-    }
-}
-
-extension PrivateRedisServer {
-    /// Sends one command to this server.
-    @discardableResult
-    func ask(_ words: String...) async throws -> RedisReply {
-        let client = RedisClient(configuration: try RedisConfiguration(url: url), logger: .silent)
-        var arguments = RedisArguments()
-        for word in words.dropFirst() { arguments.append(word) }
-        do {
-            let reply = try await client.send(RedisCommand(words[0], arguments))
-            await client.close()
-            return reply
-        } catch {
-            await client.close()
-            throw error
-        }
     }
 }
 
