@@ -147,14 +147,7 @@ struct ListForeign: AsyncParsableCommand {
     @Option(help: "Only those that were last on this worker.")
     var worker: String?
 
-    @Option(help: "Tasks in a page, 1 to 500.")
-    var limit = 50
-
-    @Option(help: "Where the page begins, as the page before said.")
-    var cursor: String?
-
-    @Flag(help: "All pages.")
-    var all = false
+    @OptionGroup var page: PageOptions
 
     @OptionGroup var global: GlobalOptions
 
@@ -173,21 +166,10 @@ struct ListForeign: AsyncParsableCommand {
 
     func run() async throws {
         try await global.withSession { session in
-            var cursor = try cursor.map(PageCursor.decode)
-            repeat {
-                let page = try await session.tracker.foreignTasks(
-                    filter,
-                    limit: all ? Limits.batch : limit,
-                    cursor: cursor
-                )
+            try await page.each(session.output) { limit, cursor in
+                let page = try await session.tracker.foreignTasks(filter, limit: limit, cursor: cursor)
                 Self.show(page.tasks, session.output)
-                cursor = page.cursor
-            } while all && cursor != nil
-            guard let cursor = cursor.map(PageCursor.encode) else { return }
-            if session.output.isJSON {
-                session.output.json(CursorView(cursor: cursor))
-            } else {
-                session.output.note("there are more: --cursor \(cursor), or --all")
+                return page.cursor
             }
         }
     }

@@ -1,12 +1,6 @@
 import ArgumentParser
 import Belay
 
-#if canImport(FoundationEssentials)
-    import FoundationEssentials
-#else
-    import Foundation
-#endif
-
 /// Lists tasks by kind, state, tag, worker and time.
 struct List: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
@@ -32,64 +26,34 @@ struct List: AsyncParsableCommand {
     @Option(help: "Only tasks whose latest attempt was this worker's.")
     var worker: String?
 
-    @Option(help: "Only tasks enqueued at that moment or later, RFC 3339.", transform: Timestamp.parse)
-    var createdFrom: Timestamp?
-
-    @Option(help: "Only tasks enqueued before that moment, RFC 3339.", transform: Timestamp.parse)
-    var createdTo: Timestamp?
+    @OptionGroup var creation: CreationOptions
 
     @Flag(help: "In each state the latest first: by due time, end of the lease, or when they were paused or ended.")
     var newestFirst = false
 
-    @Option(help: "Tasks in a page, 1 to 500.")
-    var limit = 50
-
-    @Option(help: "Where the page begins, as the page before said.")
-    var cursor: String?
-
-    @Flag(help: "All pages.")
-    var all = false
+    @OptionGroup var page: PageOptions
 
     @OptionGroup var global: GlobalOptions
-
-    func validate() throws {
-        if let createdFrom, let createdTo, createdFrom > createdTo {
-            throw ValidationError("--created-from \(createdFrom) is after --created-to \(createdTo)")
-        }
-    }
-
-    private var created: Range<Timestamp>? {
-        guard createdFrom != nil || createdTo != nil else { return nil }
-        let from = createdFrom ?? min(Timestamp(microseconds: 0), createdTo ?? Timestamp(microseconds: 0))
-        return from..<(createdTo ?? max(from, Timestamp(microseconds: 1 << 53)))
-    }
 
     func run() async throws {
         let kinds = try Names.kinds(kind)
         let tag = try tag.map { try TaskTag($0) }
         let worker = try worker.map { try WorkerName($0).description }
         try await global.withSession { session in
-            var cursor = try cursor.map(PageCursor.decode)
             let now = session.output.isJSON ? nil : try await session.tracker.stats().now
-            repeat {
+            try await page.each(session.output) { limit, cursor in
                 let page = try await session.tracker.find(
                     kinds: kinds.isEmpty ? nil : kinds,
                     states: state.isEmpty ? TaskState.allCases : state,
                     order: newestFirst ? .newestFirst : .oldestFirst,
-                    limit: all ? Limits.batch : limit,
+                    limit: limit,
                     cursor: cursor,
                     tag: tag,
                     worker: worker,
-                    created: created
+                    created: creation.range
                 )
                 Self.show(page.tasks, now: now, session.output)
-                cursor = page.cursor
-            } while all && cursor != nil
-            guard let cursor = cursor.map(PageCursor.encode) else { return }
-            if session.output.isJSON {
-                session.output.json(CursorView(cursor: cursor))
-            } else {
-                session.output.note("there are more: --cursor \(cursor), or --all")
+                return page.cursor
             }
         }
     }
@@ -127,22 +91,5 @@ struct List: AsyncParsableCommand {
         case .cancelled: task.cancelReason ?? "\(Span.text(now - task.updated)) ago"
         case .succeeded, .exhausted, .ignored: "\(Span.text(now - task.updated)) ago"
         }
-    }
-}
-
-/// The tracker's cursors as one word that needs no quotes.
-enum PageCursor {
-    static func encode(_ cursor: String) -> String {
-        let text = Data(cursor.utf8).base64EncodedString()
-        return String(text.compactMap { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 == "=" ? nil : $0 })
-    }
-
-    static func decode(_ word: String) throws -> String {
-        let text = String(word.map { $0 == "-" ? "+" : $0 == "_" ? "/" : $0 })
-        let padded = text + String(repeating: "=", count: (4 - text.count % 4) % 4)
-        guard let data = Data(base64Encoded: padded), let cursor = String(validating: data, as: UTF8.self) else {
-            throw Failure(.usage, "cursor “\(Escaping.line(word))” is not allowed; allowed: what the page before said")
-        }
-        return cursor
     }
 }

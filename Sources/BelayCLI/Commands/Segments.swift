@@ -1,5 +1,6 @@
 import ArgumentParser
 import Belay
+import BelayService
 
 /// The segments of pipelines.
 struct SegmentsCommand: AsyncParsableCommand {
@@ -36,25 +37,9 @@ struct ListSegments: AsyncParsableCommand {
     @Option(help: "Only those with that tag of yours.")
     var tag: String?
 
-    @Option(help: "Only those first registered at that moment or later, RFC 3339.", transform: Timestamp.parse)
-    var createdFrom: Timestamp?
-
-    @Option(help: "Only those first registered before that moment, RFC 3339.", transform: Timestamp.parse)
-    var createdTo: Timestamp?
+    @OptionGroup var creation: CreationOptions
 
     @OptionGroup var global: GlobalOptions
-
-    func validate() throws {
-        if let createdFrom, let createdTo, createdFrom > createdTo {
-            throw ValidationError("--created-from \(createdFrom) is after --created-to \(createdTo)")
-        }
-    }
-
-    private var created: Range<Timestamp>? {
-        guard createdFrom != nil || createdTo != nil else { return nil }
-        let from = createdFrom ?? min(Timestamp(microseconds: 0), createdTo ?? Timestamp(microseconds: 0))
-        return from..<(createdTo ?? max(from, Timestamp(microseconds: 1 << 53)))
-    }
 
     func run() async throws {
         let tag = try tag.map { try TaskTag($0) }
@@ -65,9 +50,14 @@ struct ListSegments: AsyncParsableCommand {
             ])
             var cursor: String?
             repeat {
-                let page = try await session.tracker.segments(named: name, tag: tag, created: created, cursor: cursor)
+                let page = try await session.tracker.segments(
+                    named: name,
+                    tag: tag,
+                    created: creation.range,
+                    cursor: cursor
+                )
                 for segment in page.segments {
-                    if session.output.isJSON { session.output.json(SegmentView(segment)) }
+                    if session.output.isJSON { session.output.json(SegmentJSON(segment)) }
                     table.rows.append(Self.row(segment))
                 }
                 cursor = page.cursor
@@ -196,40 +186,5 @@ extension Session {
         } else {
             output.line("\(change.changed) tasks \(what)")
         }
-    }
-}
-
-/// A segment in JSON.
-private struct SegmentView: Encodable {
-    var instance: TaskTag
-    var name: String
-    var key: String
-    var version: String
-    var kind: KindName
-    var parameters: String
-    var parents: [TaskTag]
-    var rule: String
-    var tag: TaskTag?
-    var created: Timestamp
-    var queued: Int
-    var running: Int
-    var done: Int
-    var failed: Int
-
-    init(_ segment: SegmentRecord) {
-        instance = segment.instance
-        name = segment.name
-        key = segment.key
-        version = segment.version
-        kind = segment.kind
-        parameters = segment.parameters.text
-        parents = segment.parents
-        rule = segment.rule
-        tag = segment.tag
-        created = segment.created
-        queued = segment.counts.count(.queued)
-        running = segment.counts.count(.running)
-        done = segment.counts.count(.done)
-        failed = segment.counts.count(.failed)
     }
 }

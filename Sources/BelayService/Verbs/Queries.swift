@@ -111,7 +111,7 @@ struct LogsResponse: Documented, Encodable {
     static let docs = ["outcome": "Whether there is such a task.", "lines": "`found`: its log."]
 }
 
-struct FindRequest: Documented {
+struct FindRequest: Documented, CreatedWithin {
     var kinds: [KindName]?
     var states: [TaskState]?
     var order: FindOrder?
@@ -129,7 +129,16 @@ struct FindRequest: Documented {
         "worker": "Only tasks whose latest attempt was that worker's; with states `running` what it does now.",
         "createdFrom": "Only tasks enqueued then or later.", "createdTo": "Only tasks enqueued before then.",
     ]
+}
 
+/// A request for what was created within a time.
+protocol CreatedWithin {
+    var createdFrom: Timestamp? { get }
+    var createdTo: Timestamp? { get }
+}
+
+extension CreatedWithin {
+    /// The time; nil for whenever.
     func created() throws -> Range<Timestamp>? {
         guard createdFrom != nil || createdTo != nil else { return nil }
         let from = createdFrom ?? Timestamp(microseconds: 0)

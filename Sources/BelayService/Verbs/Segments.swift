@@ -62,7 +62,7 @@ struct RegisterSegmentsResponse: Documented, Encodable {
     ]
 }
 
-struct SegmentsRequest: Documented {
+struct SegmentsRequest: Documented, CreatedWithin {
     var name: String?
     var instances: [TaskTag]?
     var tag: TaskTag?
@@ -78,21 +78,6 @@ struct SegmentsRequest: Documented {
         "limit": "Segments in a page, 1 to 100. Default 100.",
         "cursor": "Where the page begins: what the page before returned.",
     ]
-
-    func created() throws -> Range<Timestamp>? {
-        guard createdFrom != nil || createdTo != nil else { return nil }
-        let from = createdFrom ?? Timestamp(microseconds: 0)
-        let before = createdTo ?? max(from, Timestamp(microseconds: 1 << 53))
-        guard from <= before else {
-            throw Problem(
-                .invalidArgument,
-                "createdFrom \(from) is after createdTo \(before); allowed: at or before it",
-                field: "createdFrom",
-                found: from.description
-            )
-        }
-        return from..<before
-    }
 }
 
 struct SegmentsResponse: Documented, Encodable {

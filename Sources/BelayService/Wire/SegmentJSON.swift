@@ -1,7 +1,7 @@
-import Belay
+package import Belay
 
 /// A registered segment of a pipeline.
-struct SegmentJSON: Documented, Encodable {
+package struct SegmentJSON: Documented, Encodable {
     var instance: TaskTag
     var name: String
     var key: String
@@ -23,7 +23,7 @@ struct SegmentJSON: Documented, Encodable {
         "counts": "Its tasks.",
     ]
 
-    init(_ segment: SegmentRecord) {
+    package init(_ segment: SegmentRecord) {
         instance = segment.instance
         name = segment.name
         key = segment.key
