@@ -1,4 +1,4 @@
--- clock: the tracker's header, the only reading of the wall clock, and numbers as text.
+-- clock: the tracker's header, the only reading of the wall clock (but for moment.lua), and numbers as text.
 -- begin(fields) reads the header once. It returns (nil, values of the further fields) or (refusal). It sets:
 --   P     prefix of every key of this partition, "{namespace:partition}:"
 --   now   effective time, us since 1970: max(TIME, last time stored), so that it never runs backwards

@@ -162,7 +162,7 @@ enum Invariants {
         if state == "r", let end = record["to"].flatMap({ Int($0) }), let score, score > end {
             faults.append("the lease of \(id) ends at \(score), its attempt's time at \(end)")
         }
-        if state == "s", record["f"] != nil { faults.append("\(id) succeeded and counts failures") }
+        if state == "s", record["f"] ?? "0" != "0" { faults.append("\(id) succeeded and counts failures") }
         if let fence = record["g"], (Int(fence) ?? 0) <= 0 { faults.append("\(id) has fence \(fence)") }
         for field in ["n", "f", "x", "z", "rn"] where record[field].map({ Int($0).map { $0 >= 0 } != true }) == true {
             faults.append("\(id) counts \(field) = \(record[field] ?? "")")
