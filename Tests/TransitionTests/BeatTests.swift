@@ -93,7 +93,7 @@ struct BeatTests {
             f.clock.advance(by: .seconds(1))
             try await f.send(f.claimMany(token: "2"))
             let worker = try #require(try await f.dump().hash("w:host:1:a"))
-            #expect(worker["c0"] == "2\nt2")
+            #expect(worker["c0"] == "\(f.now)\n2\nt2")
             #expect(worker["beat"] == "\(f.now - 1_000_000)")
             #expect(try await f.dump().index("workers") == ["host:1:a": f.now])
         }

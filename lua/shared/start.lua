@@ -33,9 +33,8 @@ local function started(id, kind)
   if hash then redis.call('HSET', P .. 'u:' .. kind, hash .. '*', id) end
 end
 
--- Ends a waiting task that is hindered: cancelled, and why.
+-- Ends a waiting task that is hindered: cancelled, and why. Who calls it notes the event.
 local function hinder(id, kind, why, other)
   redis.call('HSET', P .. 't:' .. id, 's', 'c', 'u', at, 'cc', other and why .. ' ' .. other or why)
   redis.call('ZADD', P .. 'c:' .. kind, at, id)
-  note(why, kind, id, other)
 end

@@ -65,6 +65,7 @@ elseif state == 'q' then
   if why then
     redis.call('ZREM', from, id)
     hinder(id, kind, why, other)
+    note(why, kind, id, other)
     moved(id, kind, r[26], 'q', 'c', at)
     local unblocked = settle()
     tick()

@@ -2,7 +2,7 @@
 public struct WorkerInfo: Sendable, Hashable, Codable {
     /// Its name, `host:pid:nonce`.
     public var name: String
-    /// When it last claimed or beat.
+    /// When it last beat or claimed, to the second.
     public var seen: Timestamp
     /// Since when it works; nil when it never told.
     public var since: Timestamp?

@@ -42,6 +42,7 @@ extension Acquire: InMemoryVerb {
             if isAnew { task.beginAnew() }
         }
         let claim = state.take(id, token: token, worker: worker, lease: lease)
+        state.sees(worker)
         state.tick()
         return .claimed(claim)
     }

@@ -22,7 +22,11 @@ extension ClaimMany: InMemoryVerb {
         if jumped { state.hold(for: known) }
         let claims = picked.map { state.take($0, token: token, worker: worker, lease: lease) }
         if !picked.isEmpty {
-            state.grants[place] = Grant(token: token, ids: picked)
+            let seen = state.grants[place]?.seen
+            // That a worker lives is told once a second.
+            let isNews = seen.map { state.now - $0 >= .seconds(1) } ?? true
+            if isNews { state.sees(worker) }
+            state.grants[place] = Grant(token: token, ids: picked, seen: isNews ? state.now : seen ?? state.now)
             if mayBeWaiting { for kind in known { state.idle[kind]?.remove(worker.description) } }
         } else if let wait {
             state.sees(worker)
@@ -100,7 +104,6 @@ extension InMemoryState {
         }
         let expires = began + (lease ?? policy.lease)
         move(id, to: .running, at: min(expires, deadline ?? expires))
-        sees(worker)
         let task = tasks[id]!
         started(task)
         note(.claimed, task, "\(task.record.fence ?? 0)", by: worker.description)

@@ -91,6 +91,8 @@ struct ClaimLane: Hashable, Sendable {
 struct Grant: Sendable {
     let token: String
     let ids: [TaskID]
+    /// When a claim of this loop last told that the worker lives.
+    let seen: Timestamp
 }
 
 /// A message to a worker's wake channel.
