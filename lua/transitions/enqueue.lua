@@ -23,32 +23,94 @@
 --         A task that exists is told of before the limit is, because it takes no room. A parent stands before its children
 --         in the call, so a cycle can only lead through a tag, and is looked for there; one that is refused as a duplicate of
 --         content is waited for in its stead
--- @include clock
--- @include body
--- @include groups
--- @include events
--- @include wake
-local nonce, actor, message, kindCount = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local kinds, fields = {ARGV[5]}, {'payload', 'k:' .. ARGV[5], 'q:' .. ARGV[5]}
-for i = 2, kindCount do
-  local kind = ARGV[3 + 2 * i]
-  kinds[i] = kind
-  fields[2 * i], fields[2 * i + 1] = 'k:' .. kind, 'q:' .. kind
+-- Most calls ask for tasks of one known kind that begin at once, with priority 5 and nothing else: these need neither groups nor
+-- functions.
+local redis, nonce, actor, message, kindCount, head = redis, ARGV[1], ARGV[2], ARGV[3], ARGV[4] + 0, nil
+local kinds = {ARGV[5]}
+if kindCount == 1 then
+  head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'payload', 'k:' .. ARGV[5], 'q:' .. ARGV[5])
+else
+  local fields = {'k:' .. ARGV[5], 'q:' .. ARGV[5]}
+  for i = 2, kindCount do
+    local kind = ARGV[3 + 2 * i]
+    kinds[i] = kind
+    fields[2 * i - 1], fields[2 * i] = 'k:' .. kind, 'q:' .. kind
+  end
+  head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'payload', unpack(fields))
 end
-local refusal, head = begin(fields)
-if refusal then return refusal end
-local payloadLimit = tonumber(head[5])
+-- @include moment
+local payloadLimit, taskCount = head[4] + 0, #KEYS - 2
 local unknown = 0
 for i = 1, kindCount do
-  if not head[4 + 2 * i] then
+  if not head[3 + 2 * i] then
     if ARGV[4 + 2 * i] == '' then return {'UNKNOWN_KIND', at, kinds[i]} end
     unknown = unknown + 1
   end
 end
-if unknown > 0 and kindCountWith(head, unknown) > 1000 then return {'FULL', at, '1000'} end
+if unknown > 0 then
+  local hold = redis.call('HGET', meta, 'hold')
+  -- @include clock
+  if kindCountWith({nil, nil, nil, hold}, unknown) > 1000 then return {'FULL', at, '1000'} end
+end
 
-local taskCount = #KEYS - 2
 local existing = redis.call('EXISTS', unpack(KEYS, 3))
+local kind, policy, used = ARGV[5], head[5], head[6]
+local isSimple = existing == 0 and message == '' and kindCount == 1 and #ARGV == 7 + 2 * taskCount and policy
+  and string.sub(policy, -4) == ' 0 x' and used and (used == '5' or string.find(used, '5', 1, true))
+local record, seen, longest = {'k', kind, 's', 'q', 'c', at, 'p', nil, nil, nil, nil, nil, nil, nil, nil, nil}, taskCount > 1 and {}, 0
+for i = 1, isSimple and taskCount or 0 do
+  local key, length = KEYS[2 + i], #ARGV[6 + 2 * i]
+  if ARGV[5 + 2 * i] ~= '1 5 0 0 ' or length > payloadLimit then isSimple = false end
+  if length > longest then longest = length end
+  if seen then
+    if seen[key] then isSimple = false end
+    seen[key] = true
+  end
+end
+local put, tick, wakeUp
+if not isSimple or longest > 128 then
+  -- @include body
+  put = putBody
+end
+if not isSimple or redis.call('EXISTS', P .. 'i:' .. kind) == 1 then
+  -- @include wake
+  wakeUp = wakeAll
+end
+if not isSimple or now - last >= 1000000 then
+  function tick()
+    -- @include keep
+  end
+end
+
+if isSimple then
+  local ready, ids = {nil, nil}, {nil}
+  for i = 1, taskCount do
+    local key, payload, n = KEYS[2 + i], ARGV[6 + 2 * i], 8
+    local id, length = string.sub(key, #P + 3), #ARGV[6 + 2 * i]
+    if put then
+      n = put(record, 6, 'p', payload, P .. 'b:', id)
+    elseif length > 64 then
+      record[8], record[9], record[10], n = string.sub(payload, 1, 64), 'p1', string.sub(payload, 65), 10
+    elseif length > 0 then
+      record[8] = payload
+    else
+      n = 6
+    end
+    if nonce ~= '' then record[n + 1], record[n + 2], n = 'o', nonce, n + 2 end
+    redis.call('HSET', key, unpack(record, 1, n))
+    if nonce ~= '' then record[7] = 'p' end
+    ready[2 * i - 1], ready[2 * i], ids[i] = at, id, id
+  end
+  redis.call('ZADD', P .. 'q:5:' .. kind, unpack(ready, 1, 2 * taskCount))
+  if tick then tick() end
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', '10000', '*', 'e', 'enqueued', 't', at, 'k', kind, 'i',
+    table.concat(ids, '\n', 1, taskCount))
+  if wakeUp then wakeUp({[kind] = taskCount}) end
+  return {'OK', at}
+end
+
+-- @include groups
+-- @include events
 local firstTask = 5 + 2 * kindCount
 
 -- What the text before a payload says. Most tasks of a call say the same, so it is read once for all in a row that do.
@@ -93,14 +155,14 @@ end
 -- Room for waiting tasks, by kind; nil when their number is not limited.
 local priorities, ready, soon, room, limits = {}, {}, {}, nil, nil
 for i = 1, kindCount do
-  local policy = head[4 + 2 * i] or ARGV[4 + 2 * i]
+  local policy = head[3 + 2 * i] or ARGV[4 + 2 * i]
   -- A pattern is dear: most policies end so, which means no limit.
   local limit = string.sub(policy, -4) == ' 0 x' and 0 or tonumber(string.match(policy, ' (%d+) %a ?%d*$') or 0)
   if limit > 0 then
     isPlain = false
     room, limits = room or {}, limits or {}
     limits[i], room[i] = limit, limit
-    for digit in string.gmatch(head[5 + 2 * i] or '', '%d') do
+    for digit in string.gmatch(head[4 + 2 * i] or '', '%d') do
       room[i] = room[i] - redis.call('ZCARD', P .. 'q:' .. digit .. ':' .. kinds[i])
     end
   end
@@ -116,13 +178,13 @@ end
 
 -- Notes a priority that a kind has not had yet, for its field q:<kind>.
 local function usePriority()
-  local used = priorities[k] or head[5 + 2 * k] or ''
+  local used = priorities[k] or head[4 + 2 * k] or ''
   if not string.find(used, priority, 1, true) then priorities[k] = used .. priority end
 end
 
 local function finish(settled, twins, full, repeated, reused)
   for i = 1, kindCount do
-    if not head[4 + 2 * i] then
+    if not head[3 + 2 * i] then
       redis.call('HSET', meta, 'k:' .. kinds[i], ARGV[4 + 2 * i], 'q:' .. kinds[i], priorities[i] or '5')
     elseif priorities[i] then
       redis.call('HSET', meta, 'q:' .. kinds[i], priorities[i])
@@ -132,8 +194,8 @@ local function finish(settled, twins, full, repeated, reused)
   local woken = settled and settled()
   tick()
   emit()
-  wakeAll(soon)
-  wakeAll(woken)
+  wakeUp(soon)
+  wakeUp(woken)
   if not twins or #twins + #full + #repeated + #reused == 0 then return {'OK', at} end
   return {'OK', at, twins, full, repeated, reused}
 end
@@ -154,7 +216,7 @@ if isPlain then
     end
     local n, links = describe(record, a)
     id = string.sub(KEYS[i], #P + 3)
-    n = putBody(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
+    n = put(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
     if links ~= '' then record[n + 1], record[n + 2], n = 'L', links, n + 2 end
     redis.call('HSET', KEYS[i], unpack(record, 1, n))
     add(ready, queue, dueText, id)
@@ -332,7 +394,7 @@ for i = 1, taskCount do
   if not taken[i] then
     local record, state = {'k', kind, 's', 'q', 'c', at}, 'q'
     local n, links = describe(record, a)
-    putBody(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
+    put(record, n, 'p', ARGV[a + 1], P .. 'b:', id)
     if w then
       local function set(name, value) record[#record + 1], record[#record + 2] = name, value end
       for j = 1, #w.tags do set(j == 1 and 'm' or 'm' .. j - 1, w.tags[j]) end
