@@ -5,14 +5,15 @@
 -- the backtrace, or "-"; its text stands once in the hash e:<id>, however many attempts ended with it. The latest attempt,
 -- while it runs or when it succeeded, is the record itself.
 local function remember(id, number, fence, begun, outcome, worker, due, failure, backtrace, ended)
-  local key, traces, digest = P .. 'a:' .. id, P .. 'e:' .. id, '-'
+  local key, digest = P .. 'a:' .. id, '-'
   if backtrace and backtrace ~= '' then
     digest = redis.sha1hex(backtrace)
-    redis.call('HSET', traces, digest, backtrace)
+    redis.call('HSET', P .. 'e:' .. id, digest, backtrace)
   end
   if type(due) == 'number' then due = int(due) end
-  local line = table.concat({number, fence, begun, ended or at, outcome, worker, due or '-', digest}, ' ')
-  if redis.call('RPUSH', key, line .. '\n' .. (failure or '')) <= 20 then return end
+  local line = number .. ' ' .. fence .. ' ' .. begun .. ' ' .. (ended or at) .. ' ' .. outcome .. ' ' .. worker .. ' ' .. (due or '-')
+    .. ' ' .. digest .. '\n' .. (failure or '')
+  if redis.call('RPUSH', key, line) <= 20 then return end
   local oldest = string.match(redis.call('LINDEX', key, 0), '^[^\n]* (%x+)\n')
   redis.call('LTRIM', key, -20, -1)
   if not oldest or #oldest < 40 then return end
@@ -20,7 +21,7 @@ local function remember(id, number, fence, begun, outcome, worker, due, failure,
   for i = 1, #kept do
     if string.find(kept[i], ' ' .. oldest .. '\n', 1, true) then return end
   end
-  redis.call('HDEL', traces, oldest)
+  redis.call('HDEL', P .. 'e:' .. id, oldest)
 end
 
 -- The outcome of the attempt with this fence, when it is the last one remembered, and the answer that its end was given:
