@@ -6,10 +6,10 @@
 -- EMITS   nothing
 -- COST    O(log n) a task, at most 500 tasks; each renewal that prolongs a lease is counted (rn)
 -- WHY     a lease that ran out is not renewed (somebody may have it already); CANCEL asks the holder to stop
--- @include clock
 -- @include groups
-local refusal = begin({})
-if refusal then return refusal end
+local redis, head = redis, redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'hold')
+-- @include moment
+local held = head[4] and now < head[4] + 0
 local answers, lists, cancels, deadlines, ends, longer, signals = {}, {}, {}, {}, {}, {}, {}
 for i = 1, #KEYS - 2 do
   local r = redis.call('HMGET', KEYS[2 + i], 's', 't', 'g', 'k', 'X', 'to', 'sg')
@@ -41,7 +41,7 @@ for k = 1, #lists do
       answers[#answers + 1] = {i, 'STALE'}
     else
       local id = ids[j]
-      local wanted = math.max(e, now + tonumber(ARGV[3 * i]), ends[id] or 0)
+      local wanted = math.max(e, now + ARGV[3 * i], ends[id] or 0)
       ends[id] = math.min(wanted, deadlines[i] or wanted)
       if ends[id] > e then longer[id] = true end
       add(renewed, key, ends[id], id)
@@ -53,6 +53,6 @@ end
 -- A removal first lets the script write when the server is at maxmemory.
 redis.call('ZREM', P .. 'workers', '')
 addAll(renewed)
-for id in pairs(longer) do redis.call('HINCRBY', P .. 't:' .. id, 'rn', 1) end
-tick()
+for id in pairs(longer) do redis.call('HINCRBY', P .. 't:' .. id, 'rn', '1') end
+-- @include keep
 return {'OK', at, answers}
