@@ -36,20 +36,17 @@ if ARGV[8] ~= '' and now > ARGV[8] + 10000000 then
 end
 
 -- Lanes, one for each kind and priority in use. A paused kind has none, but its expired leases are taken back as others are.
-local isOver, isLimited, known, policies, flags, lanes = false, false, {nil}, {nil}, {nil}, {nil}
-local knownCount, laneCount = 0, 0
+local isOver, isLimited, lanes, laneCount = false, false, {nil}, 0
 for i = 1, #kinds do
   local policy = head[4 + 2 * i]
   if policy then
     local kind, flag = kinds[i], head[5 + 2 * i] or '5'
-    knownCount = knownCount + 1
-    known[knownCount], policies[knownCount], flags[knownCount] = kind, policy, flag
     if not head[5] and (#flag == 1 or not string.find(flag, '!', 1, true)) then
       for j = 1, #flag do
         local rank = string.sub(flag, j, j)
         if rank >= '0' and rank <= '9' then
           laneCount = laneCount + 1
-          lanes[laneCount] = {rank = rank, kind = kind, key = P .. 'q:' .. rank .. ':' .. kind}
+          lanes[laneCount] = {rank = rank, kind = kind, key = P .. 'q:' .. rank .. ':' .. kind, policy = policy}
         end
       end
     end
@@ -155,22 +152,23 @@ while first <= laneCount and pickedCount < count do
     local i, kind, fence, why, other, f = 5 * pickedCount, lane.kind, at, nil, nil, nil
     local term = terms[kind]
     if not term then
-      local text = policies[1]
-      for n = 2, knownCount do if known[n] == kind then text = policies[n] end end
-      local lease, deadline, soft = tonumber(ARGV[4] ~= '' and ARGV[4] or string.match(text, '^%d+')), nil, ''
+      local text = lane.policy
+      local lease, deadline, soft = (ARGV[4] ~= '' and ARGV[4] or string.match(text, '^%d+')) + 0, nil, ''
       if policy then
         local timeout = policy.timeout(text)
         if timeout > 0 then lease, deadline = math.min(lease, timeout), int(now + timeout) end
         soft = policy.soft(text, now)
       end
       local expires = int(now + lease)
-      term = {index = P .. 'r:' .. kind, expires = expires, first = '1 ' .. at .. ' ' .. expires .. ' ' .. at .. ' ', deadline = deadline, soft = soft}
+      term = {index = P .. 'r:' .. kind, expires = expires, first = '1 ' .. at .. ' ' .. expires .. ' ' .. at .. ' ', deadline = deadline,
+        soft = soft}
       terms[kind] = term
     end
     -- A task that never began has its fields as they were written.
-    if r[9] == 'p1' and #r == 10 and r[7] == 'p' and r[5] == 'c' and r[4] == 'q' and r[3] == 's' and r[2] == kind
+    local size = #r
+    if r[7] == 'p' and (size == 8 or size == 10 and r[9] == 'p1') and r[5] == 'c' and r[4] == 'q' and r[3] == 's' and r[2] == kind
       and (count > 1 or r[6] + 0 <= now) then
-      picked[i + 3], picked[i + 4], picked[i + 5] = term.first .. r[6] .. ' ' .. r[6] .. ' 0 0', r[8] .. r[10], ''
+      picked[i + 3], picked[i + 4], picked[i + 5] = term.first .. r[6] .. ' ' .. r[6] .. ' 0 0', size == 8 and r[8] or r[8] .. r[10], ''
     else
       f = named(r)
       if f.s == 'q' and f.k == kind and count == 1 and not places and (f.d or f.c) + 0 > now then
@@ -228,6 +226,15 @@ end
 -- Who waits for a parent that ended is told by who has room; see settleRest in shared/kin.lua.
 if pickedCount < count and redis.call('EXISTS', P .. 'ends') == 1 then isPlain = false end
 
+local known, policies, flags
+if isOver or jumped then
+  known, policies, flags = {}, {}, {}
+  for i = 1, #kinds do
+    local n = #known + 1
+    if head[4 + 2 * i] then known[n], policies[n], flags[n] = kinds[i], head[4 + 2 * i], head[5 + 2 * i] or '5' end
+  end
+end
+
 -- Writes from here on.
 local wide
 if not isPlain then
@@ -261,8 +268,8 @@ if not isPlain then
     note(c.why, c.lane.kind, c.id, c.other)
     moved(c.id, c.lane.kind, c.links, 'q', 'c', at)
   end
-  wide = {enter = {}, add = add, addAll = addAll, note = note, emit = emit, moved = moved, settle = pickedCount < count and settleRest or settle,
-    woken = woken, wakeAll = wakeAll}
+  wide = {enter = {}, add = add, addAll = addAll, note = note, emit = emit, moved = moved,
+    settle = pickedCount < count and settleRest or settle, woken = woken, wakeAll = wakeAll}
 elseif pickedCount > 0 then
   redis.call('ZREM', lanes[1].key, unpack(ids, 1, pickedCount))
 end
@@ -304,7 +311,9 @@ if pickedCount > 0 then
   local isNews = not seen or now - seen >= 1000000
   redis.call('HSET', workerKey, place, (isNews and at or seen) .. '\n' .. token .. '\n' .. table.concat(ids, '\n', 1, pickedCount))
   if isNews then redis.call('ZADD', P .. 'workers', at, worker) end
-  if ARGV[7] ~= '' and string.find(ARGV[7], 'w', 1, true) then for i = 1, knownCount do redis.call('ZREM', P .. 'i:' .. known[i], worker) end end
+  if ARGV[7] ~= '' and string.find(ARGV[7], 'w', 1, true) then
+    for i = 1, #kinds do if head[4 + 2 * i] then redis.call('ZREM', P .. 'i:' .. kinds[i], worker) end end
+  end
 elseif ARGV[6] ~= '' then
   redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/clock.lua
   redis.call('ZADD', P .. 'workers', at, worker)

@@ -93,8 +93,8 @@ if groups then
   groups.emit()
   groups.wakeAll(unblocked)
 elseif count > 0 then
-  redis.call('XADD', P .. 'events', 'MAXLEN', '~', '10000', '*', 'e', 'succeeded', 't', at, 'k', kind, 'i', table.concat(ids, '\n', 1, count),
-    'w', worker)
+  redis.call('XADD', P .. 'events', 'MAXLEN', '~', '10000', '*', 'e', 'succeeded', 't', at, 'k', kind, 'i',
+    table.concat(ids, '\n', 1, count), 'w', worker)
 end
 if refused then return {'OK', at, refused} end
 return {'OK', at}
