@@ -59,9 +59,10 @@ for i = 1, #kinds do
 end
 
 local workerKey, place = P .. 'w:' .. worker, 'c' .. ARGV[5]
-local previous, seen, isAgain = redis.call('HGET', workerKey, place), nil, nil
+-- When the claim before told that the worker lives, its token and its ids, a line each. Versions before kept no time.
+local previous, seen, line, isAgain = redis.call('HGET', workerKey, place), nil, nil, nil
 if previous then
-  local line = string.find(previous, '\n', 1, true)
+  line = string.find(previous, '\n', 1, true)
   seen, isAgain = string.sub(previous, 1, line - 1), string.find(previous, token .. '\n', line + 1, true) == line + 1
 end
 local policy
@@ -100,7 +101,7 @@ end
 
 if isAgain then
   local again = {}
-  for id in string.gmatch(string.sub(previous, #seen + #token + 2), '\n([^\n]+)') do
+  for id in string.gmatch(string.sub(previous, line + #token + 1), '\n([^\n]+)') do
     local f = named(redis.call('HGETALL', P .. 't:' .. id))
     if (f.s == 'r' or f.s == 'h') and f.t == token then
       local numbers, body, rest = tell(f, id)
@@ -308,7 +309,8 @@ if wide then wide.addAll(wide.enter)
 elseif pickedCount > 0 then redis.call('ZADD', terms[picked[2]].index, unpack(enter, 1, 2 * pickedCount)) end
 if pickedCount > 0 then
   -- That a worker lives is told once a second.
-  local isNews = not seen or now - seen >= 1000000
+  local told = seen and tonumber(seen)
+  local isNews = not told or told > now or now - told >= 1000000
   redis.call('HSET', workerKey, place, (isNews and at or seen) .. '\n' .. token .. '\n' .. table.concat(ids, '\n', 1, pickedCount))
   if isNews then redis.call('ZADD', P .. 'workers', at, worker) end
   if ARGV[7] ~= '' and string.find(ARGV[7], 'w', 1, true) then
