@@ -208,7 +208,7 @@ struct BufferedWriterTests {
     @Test("redis-server killed and restarted five times: 0 of 5,000 lost, 0 doubled, also with ids of the caller's")
     func serverKilled() async throws {
         var options = PrivateRedisServer.Options()
-        options.appendOnly = .everySecond
+        options.appendOnly = .always
         try await withServer(options) { server, tracker, client in
             let count = 5000
             let ids = try await tracker.withBufferedWriter { writer in

@@ -157,7 +157,7 @@ struct SupervisionTests {
     )
     func eventsOverRestart() async throws {
         var options = PrivateRedisServer.Options()
-        options.appendOnly = .everySecond
+        options.appendOnly = .always
         try await withPrivateRedisServer(options) { server in
             let tracker = try Tracker(url: server.url, namespace: "system", logger: .silent)
             let reader = try Tracker(url: server.url, namespace: "system", logger: .silent)
