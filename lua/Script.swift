@@ -43,6 +43,7 @@ public struct Script: Sendable {
         "forget": PackageResources.forget_lua,
         "giveback": PackageResources.giveback_lua,
         "groups": PackageResources.groups_lua,
+        "header": PackageResources.header_lua,
         "history": PackageResources.history_lua,
         "holders": PackageResources.holders_lua,
         "jump": PackageResources.jump_lua,

@@ -1,3 +1,5 @@
+import RedisWire
+
 extension Tracker {
     /// Takes up to `limit` due tasks (1 to 500): highest priority first, then the longest due, whatever the kind.
     ///

@@ -1,4 +1,5 @@
 import FoundationEssentials
+import RedisWire
 import ServiceContextModule
 import Tracing
 

@@ -66,8 +66,8 @@ public final class Tracker: Sendable {
     private let ids = IDGenerator()
     private let lanes = Lanes()
     /// Calls of several callers that go together.
-    let enqueues: Gatherer<LooseTask, EnqueueOutcome>
-    let completions: Gatherer<(handle: ClaimHandle, result: Body), WriteOutcome>
+    let enqueues: Gatherer<LooseTask, EnqueueOutcome, TrackerError>
+    let completions: Gatherer<(handle: ClaimHandle, result: Body), WriteOutcome, TrackerError>
     /// How many hundreds of new tasks went to the partitions in turn, and one by one of the next.
     private let turn = Mutex(Int.random(in: 0..<Limits.partitions.upperBound) * PartitionPlace.chunk)
 
@@ -97,7 +97,8 @@ public final class Tracker: Sendable {
             manualClock: configuration.manualClock,
             logger: logger
         )
-        (enqueues, completions) = (Gatherer(on: backend.executor), Gatherer(on: backend.executor))
+        enqueues = Gatherer(on: backend.executor, items: Limits.batch, bytes: Limits.gatheredBytes)
+        completions = Gatherer(on: backend.executor, items: Limits.batch, bytes: Limits.gatheredBytes)
     }
 
     /// Opens a tracker by URL: `redis://user:password@host:6379/0`, `rediss://…` (TLS), `unix:///path/to.sock`, or
@@ -118,7 +119,8 @@ public final class Tracker: Sendable {
         self.logger = logger
         workerName = Host.workerName()
         actor = workerName.description
-        (enqueues, completions) = (Gatherer(on: backend.executor), Gatherer(on: backend.executor))
+        enqueues = Gatherer(on: backend.executor, items: Limits.batch, bytes: Limits.gatheredBytes)
+        completions = Gatherer(on: backend.executor, items: Limits.batch, bytes: Limits.gatheredBytes)
     }
 
     /// Runs Swift tasks on the thread that speaks with the server; nil in a tracker without one.

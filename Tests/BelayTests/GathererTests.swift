@@ -1,3 +1,4 @@
+import RedisWire
 import Synchronization
 import Testing
 
@@ -97,7 +98,7 @@ private final class Line: Sendable {
         var held: [CheckedContinuation<Void, Never>] = []
     }
 
-    private let gatherer = Gatherer<Int, Int>(on: nil)
+    private let gatherer = Gatherer<Int, Int, TrackerError>(on: nil, items: 500, bytes: 4 << 20)
     private let state = Mutex(State())
 
     var calls: [[Int]] { state.withLock { $0.calls } }

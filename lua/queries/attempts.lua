@@ -7,6 +7,7 @@
 -- COST    O(20)
 -- WHY     the latest attempt, while it runs or when it succeeded, is the record itself, so success costs no list
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local r = redis.call('HMGET', KEYS[3], 's', 'n', 'g', 'b', 'u', 'w')

@@ -11,6 +11,7 @@
 -- COST    O(log n)
 -- WHY     everything that keeps a task from running stands in its record, its kind's flags and its index; this only reads
 -- @include clock
+-- @include header
 -- @include events
 -- @include kin
 local r = redis.call('HGETALL', KEYS[3])

@@ -13,6 +13,7 @@
 --         others. The score is the due time, the end of the lease, or when the task was paused or ended; equals by id.
 --         Of a tag, running tasks come by the time they were claimed
 -- @include clock
+-- @include header
 -- @include allkinds
 -- @include row
 local refusal = begin({})

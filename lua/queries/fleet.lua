@@ -7,6 +7,7 @@
 -- COST    O(workers asked for)
 -- WHY     a worker is alive while now is before its latest beat plus two of its intervals, 60 s where it told none
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local hosts, reply = redis.call('ZRANGE', P .. 'yw', -tonumber(ARGV[1]), -1), {}

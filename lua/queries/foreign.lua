@@ -10,6 +10,7 @@
 -- COST    O(log n + fields) a task, O(1) a state and name
 -- WHY     a cursor is a place in the order (time of the last event, id), so tasks that move neither hide nor repeat others
 -- @include clock
+-- @include header
 local what, which, limit = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local refusal = begin({})
 if refusal then return refusal end

@@ -8,6 +8,7 @@
 -- COST    O(size of the records), at most 500 tasks
 -- WHY     one round trip shows a task whole
 -- @include clock
+-- @include header
 -- @include body
 -- @include beside
 local refusal = begin({})

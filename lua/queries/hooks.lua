@@ -6,6 +6,7 @@
 -- COST    O(rules), at most 100
 -- WHY     rules that are read after a page of events are at least as new as the events
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local rules = {}

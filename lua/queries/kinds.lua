@@ -6,6 +6,7 @@
 -- COST    O(kinds), at most 1,000
 -- WHY     the policies are data that any host may read
 -- @include clock
+-- @include header
 -- @include allkinds
 local refusal = begin({})
 if refusal then return refusal end

@@ -7,6 +7,7 @@
 -- COST    O(20 attempts + 100 lines)
 -- WHY     a claim and its end stand in the record and the attempts already, so the log of a task that runs well costs nothing
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local r = redis.call('HMGET', KEYS[3], 's', 'n', 'g', 'b', 'u', 'w', 'c')

@@ -7,6 +7,7 @@
 -- COST    O(parents + size of the results)
 -- WHY     a task that goes on from others reads their results here, in one round trip, instead of carrying copies
 -- @include clock
+-- @include header
 -- @include body
 -- @include events
 -- @include kin

@@ -8,6 +8,7 @@
 -- COST    O(kinds + log n a task)
 -- WHY     same order as claim: highest priority first, then the longest due, whatever the kind
 -- @include clock
+-- @include header
 -- @include row
 local kinds, fields, named = {}, {}, {}
 for i = 3, #ARGV - 1 do

@@ -10,6 +10,7 @@
 -- COST    O(segments), at most 1,000
 -- WHY     the cursor is the time of creation, which each segment has for itself, so a page neither hides nor repeats any
 -- @include clock
+-- @include header
 local limit, cursor, name, tag = tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[5]
 local from, before = tonumber(ARGV[6]), tonumber(ARGV[7])
 local refusal = begin({})

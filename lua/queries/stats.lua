@@ -7,6 +7,7 @@
 -- COST    O(kinds * log n): counts are the sizes of the indexes, nothing is counted twice or kept apart
 -- WHY     ready is due now; scheduled is ready with a later due time (delayed, or waiting to be retried)
 -- @include clock
+-- @include header
 -- @include allkinds
 local refusal = begin({})
 if refusal then return refusal end

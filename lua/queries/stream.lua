@@ -8,6 +8,7 @@
 -- WHY     the stream is trimmed by length, so a reader that was away too long must be told; an entry that still stands at its
 --         own id proves that nothing after it is missing
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local from, limit, entries, size = ARGV[1], tonumber(ARGV[2]), {}, 0

@@ -6,6 +6,7 @@
 -- COST    O(tags)
 -- WHY     counts are the sizes of the indexes, so a tag is a group whose progress is one look
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local reply = {}

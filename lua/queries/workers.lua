@@ -7,6 +7,7 @@
 -- COST    O(workers asked for)
 -- WHY     a worker is alive while now is before alive-until; one that never beat is known by its claims only
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 local names = redis.call('ZRANGE', P .. 'workers', -tonumber(ARGV[1]), -1, 'WITHSCORES')

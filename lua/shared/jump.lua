@@ -12,6 +12,6 @@ local function markJump(jumped, policies)
   if not jumped then return end
   local longest = 60000000
   for i = 1, #policies do longest = math.max(longest, tonumber(string.match(policies[i], '^%d+'))) end
-  redis.call('HDEL', meta, '')  -- see tick in clock.lua
+  redis.call('HDEL', meta, '')  -- see tick in header.lua
   redis.call('HSET', meta, 'hold', now + longest)
 end

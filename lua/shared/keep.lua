@@ -1,4 +1,4 @@
--- keep: what tick in clock.lua does, in place of a function; see moment.lua.
+-- keep: what tick in header.lua does, in place of a function; see moment.lua.
 if now - last >= 1000000 then
   redis.call('HDEL', meta, '')
   redis.call('HSET', meta, 'now', at)

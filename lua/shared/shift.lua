@@ -53,7 +53,7 @@ local function shift(event, choose)
     end
   end
   removeAll(leave)
-  redis.call('HDEL', meta, '')  -- a removal in any case, see tick in clock.lua
+  redis.call('HDEL', meta, '')  -- a removal in any case, see tick in header.lua
   for i = 1, #moves do
     local m = moves[i]
     redis.call('HSET', m.key, 's', m.to, 'u', at, 'a', '1')

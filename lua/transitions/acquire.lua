@@ -10,6 +10,7 @@
 -- WHY     a lease is free exactly at its expiry, so the caller need not wait for a reaper; a repeat finds its own token.
 --         A task whose holder died is over when its attempts are used up or somebody cancelled it, as if it had been reaped
 -- @include clock
+-- @include header
 -- @include body
 -- @include groups
 -- @include events

@@ -7,13 +7,14 @@
 -- WHY     any number of consumers may do the same work at once; the position moves once for each piece of it. A repeat finds
 --         its own position and answers OK
 -- @include clock
+-- @include header
 local cursors, consumer, before, after = P .. 'cursors', ARGV[1], ARGV[2], ARGV[3]
 local refusal = begin({})
 if refusal then return refusal end
 local stored = redis.call('HGET', cursors, consumer) or ''
 if stored == after then return {'OK', at} end
 if stored ~= before then return {'STALE', at, stored} end
-redis.call('HDEL', cursors, '')  -- a removal first, see tick in shared/clock.lua
+redis.call('HDEL', cursors, '')  -- a removal first, see tick in shared/header.lua
 redis.call('HSET', cursors, consumer, after)
 tick()
 return {'OK', at}

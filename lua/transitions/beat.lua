@@ -10,6 +10,7 @@
 --         A worker counts as alive until two intervals after its beat: k:<kind> holds that moment, so "who takes this kind,
 --         and when did the last one leave" is one look. Nothing is taken from a silent worker but by its leases
 -- @include clock
+-- @include header
 -- @include events
 local worker, what, interval = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local kinds, fields = {}, {}
@@ -28,7 +29,7 @@ local hasBegun = since and since == beat and alive > now and was[4] == names
 local leaves = what == 'offline' or what == 'drained'
 if what == 'online' and hasBegun or leaves and hasLeft then return {'OK', at} end
 local aliveUntil = leaves and at or int(now + 2 * interval)
-redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/clock.lua
+redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/header.lua
 redis.call('ZADD', P .. 'workers', at, worker)
 for i = 1, #kinds do
   if head[4 + i] then redis.call('ZADD', P .. 'k:' .. kinds[i], aliveUntil, worker) end

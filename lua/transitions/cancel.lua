@@ -9,6 +9,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     the holder learns it at once on its wake channel, at the latest at its next renewal
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin
@@ -49,7 +50,7 @@ for i = 1, #keys do
   seen[id] = true
 end
 removeAll(leave)
-redis.call('HDEL', meta, '')  -- a removal in any case, see tick in shared/clock.lua
+redis.call('HDEL', meta, '')  -- a removal in any case, see tick in shared/header.lua
 for i = 1, #ended do
   local e = ended[i]
   redis.call('HSET', e.key, 's', 'c', 'u', at, 'cr', ARGV[1])

@@ -28,6 +28,7 @@ else
   end
   head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'hold', 'gate', unpack(fields))
 end
+-- @include clock
 -- @include moment
 local held, jumped = head[4] and now < head[4] + 0, nil
 if ARGV[8] ~= '' and now > ARGV[8] + 10000000 then
@@ -317,7 +318,7 @@ if pickedCount > 0 then
     for i = 1, #kinds do if head[4 + 2 * i] then redis.call('ZREM', P .. 'i:' .. kinds[i], worker) end end
   end
 elseif ARGV[6] ~= '' then
-  redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/clock.lua
+  redis.call('ZREM', P .. 'workers', '')  -- a removal first, see tick in shared/header.lua
   redis.call('ZADD', P .. 'workers', at, worker)
   for i = 1, #kinds do redis.call('ZADD', P .. 'i:' .. kinds[i], now + ARGV[6], worker) end
 end

@@ -6,6 +6,7 @@
 -- COST    O(log n) a task and worker
 -- WHY     a repeat finds nothing left. Nothing is taken from those who run the tasks: they only become unknown here
 -- @include clock
+-- @include header
 -- @include groups
 -- @include evict
 local all, limit = ARGV[1] == 'all', tonumber(ARGV[2])

@@ -9,6 +9,7 @@
 --         failures; a result replaces what the holder answered before, no result leaves that. Most calls end tasks of one kind and
 --         worker that hang together with nothing: these need no groups, and none of the functions that others need
 local redis, head = redis, redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'payload')
+-- @include clock
 -- @include moment
 local resultLimit = head[4] + 0
 local refused, seen = nil, #KEYS > 3 and {}

@@ -7,6 +7,7 @@
 -- COST    O(1)
 -- WHY     policy is data: a worker in any language computes nothing, and an operator can change it while tasks wait
 -- @include clock
+-- @include header
 -- @include events
 local kind, policy, mode = ARGV[1], ARGV[2], ARGV[3]
 local refusal, head = begin({'k:' .. kind})

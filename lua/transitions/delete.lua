@@ -9,6 +9,7 @@
 -- WHY     a repeat answers GONE: what was asked for has been done. The next task of a deleted id begins above the fences that
 --         were given: the stored time is a floor for both
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

@@ -6,6 +6,7 @@
 -- COST    O(1,000 keys of the server) a step
 -- WHY     the header goes last, so that a step that was lost can be repeated; keys are found by the partition's prefix
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then
   if refusal[1] == 'NO_TRACKER' then return {'OK', '0', '0', 0} end

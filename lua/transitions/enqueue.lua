@@ -38,6 +38,7 @@ else
   end
   head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'payload', unpack(fields))
 end
+-- @include clock
 -- @include moment
 local payloadLimit, taskCount = head[4] + 0, #KEYS - 2
 local unknown = 0
@@ -49,7 +50,7 @@ for i = 1, kindCount do
 end
 if unknown > 0 then
   local hold = redis.call('HGET', meta, 'hold')
-  -- @include clock
+  -- @include header
   if kindCountWith({nil, nil, nil, hold}, unknown) > 1000 then return {'FULL', at, '1000'} end
 end
 

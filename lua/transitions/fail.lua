@@ -35,6 +35,7 @@ for i = 1, #KEYS - 2 do
 end
 if fields then head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', unpack(fields))
 else head = redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'k:' .. (kind or '')) end
+-- @include clock
 -- @include moment
 -- @include history
 

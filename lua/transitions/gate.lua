@@ -7,6 +7,7 @@
 -- WHY     a paused kind carries "!" in its flags, which a claim reads anyway, so an open gate costs nothing; who paused it and
 --         when stands in the hash gates. Running tasks go on; claims of a named task are the caller's own decision
 -- @include clock
+-- @include header
 -- @include events
 -- @include allkinds
 -- @include wake

@@ -7,6 +7,7 @@
 -- WHY     a rule is data, so any host and language can run it; no script reads more of it than the kind that the caller
 --         names. A rule acts on what ended since it was first stored: to replace it neither repeats nor skips an end
 -- @include clock
+-- @include header
 local hooks, name, rule, kind = P .. 'hooks', ARGV[1], ARGV[2], ARGV[3]
 local refusal, head = begin({'k:' .. kind})
 if refusal then return refusal end

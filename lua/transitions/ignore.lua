@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a running task is its holder's and a success stands; the way back is a retry, or a claim with force
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

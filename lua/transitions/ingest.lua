@@ -15,6 +15,7 @@
 --         The first write needs memory: a full server refuses the call whole, and it is sent again later.
 --         A worker is alive until two of its intervals after its latest beat; each event of a task that a worker sent is one
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include evict

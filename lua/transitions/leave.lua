@@ -7,6 +7,7 @@
 -- WHY     a worker of a tracker of several partitions stands in line in each; once it has found as much as it can take in one of
 --         them, the others must not wake it in the stead of a worker that is idle. A claim does this in its own partition
 -- @include clock
+-- @include header
 local refusal = begin({})
 if refusal then return refusal end
 for i = 2, #ARGV - 1 do redis.call('ZREM', P .. 'i:' .. ARGV[i], ARGV[1]) end

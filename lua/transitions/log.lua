@@ -7,6 +7,7 @@
 -- COST    O(1)
 -- WHY     the nonce stands in the line, so a repeat finds it among the last ones and adds nothing
 -- @include clock
+-- @include header
 -- @include lines
 local r = redis.call('HMGET', KEYS[3], 's', 't', 'g', 'w')
 local refusal = begin({})
@@ -15,7 +16,7 @@ if not r[1] then return {'GONE', at} end
 if ARGV[1] ~= '' and (r[1] ~= 'r' and r[1] ~= 'h' or r[2] ~= ARGV[1] or r[3] ~= ARGV[2]) then return {'STALE', at} end
 local id = string.sub(KEYS[3], #P + 3)
 if wasLogged(id, ARGV[4]) then return {'OK', at} end
-redis.call('HDEL', meta, '')  -- a removal first, see tick in shared/clock.lua
+redis.call('HDEL', meta, '')  -- a removal first, see tick in shared/header.lua
 redis.call('HSET', KEYS[3], 'a', '1')
 logLine(id, 'message', ARGV[1] ~= '' and r[4] or ARGV[3], ARGV[5], ARGV[4])
 tick()

@@ -11,9 +11,10 @@
 --         and the first partition tells how many there are; a right that is missing would stop a script between two writes,
 --         so rights are asked for before the first (Redis 7 can tell)
 -- @include clock
+-- @include header
 local partitions, clock, payloadLimit = ARGV[1], ARGV[2], ARGV[3]
 local head = redis.call('HMGET', meta, 'schema', 'partitions', 'clock', 'payload', 'created', 'now')
-now = tonumber(readClock())
+now = tonumber(at)
 if redis.acl_check_cmd then
   local key, channel, stream = P .. 't:', P .. 'wake:', P .. 'events'
   local needed = {

@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     while its holder pauses, an attempt's time-out stands still; its lease does not, so a dead holder is noticed
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a running task's priority is that of its next attempt. A repeat finds the priority set and does nothing
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include lines
@@ -48,7 +49,7 @@ for i = 1, #KEYS - 2 do
   seen[id] = true
 end
 removeAll(leave)
-redis.call('HDEL', meta, '')  -- a removal in any case, see tick in shared/clock.lua
+redis.call('HDEL', meta, '')  -- a removal in any case, see tick in shared/header.lua
 for i = 1, #moves do
   local m = moves[i]
   if priority == '5' then redis.call('HDEL', m.key, 'q') end

@@ -6,6 +6,7 @@
 -- COST    O(1)
 -- WHY     carries the fence, so that a superseded holder cannot paint over its successor's progress
 -- @include clock
+-- @include header
 -- @include events
 local r = redis.call('HMGET', KEYS[3], 's', 't', 'g', 'k', 'w', 'pg', 'pm')
 local refusal = begin({})

@@ -7,6 +7,7 @@
 -- WHY     retention is a score judged by a script, never a TTL: nothing vanishes behind the tracker's back.
 --         Each record is looked at again, so a stray index entry deletes nothing but itself
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

@@ -7,6 +7,7 @@
 -- COST    O(kinds + log n a task)
 -- WHY     each lease is looked at again in the script that moves its task, so any number of reapers may run at once
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

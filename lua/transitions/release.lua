@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a planned stop must not look like a failure; the history keeps that it happened
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

@@ -8,6 +8,7 @@
 -- WHY     a lease that ran out is not renewed (somebody may have it already); CANCEL asks the holder to stop
 -- @include groups
 local redis, head = redis, redis.call('HMGET', KEYS[1], 'schema', 'clock', 'now', 'hold')
+-- @include clock
 -- @include moment
 local held = head[4] and now < head[4] + 0
 local answers, lists, cancels, deadlines, ends, longer, signals = {}, {}, {}, {}, {}, {}, {}

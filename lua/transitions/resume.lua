@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     a held task's time-out begins anew: it is counted from the last change of its state
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

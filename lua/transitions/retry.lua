@@ -14,6 +14,7 @@
 --         history go on, a success is put into the history. A task whose parents are run again in the same call, or have not
 --         ended, waits for them; one that can never have what it needs runs all the same, since somebody asked for it
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

@@ -7,6 +7,7 @@
 -- COST    O(size)
 -- WHY     data goes on to the next attempt, a response ends as the result; nobody but the holder of the lock writes either
 -- @include clock
+-- @include header
 -- @include body
 -- @include events
 local key, name = KEYS[3], ARGV[3]

@@ -14,6 +14,7 @@
 --         is registered again without a change, and a changed one is another. All of a call or none: a pipeline is stored whole.
 --         Each has a time of creation of its own, a microsecond later than the one before, so that a listing has one order
 -- @include clock
+-- @include header
 local mode, count = ARGV[1], tonumber(ARGV[2])
 local refusal = begin({})
 if refusal then return refusal end
@@ -47,7 +48,7 @@ if fresh > 0 and redis.call('ZCARD', all) + fresh > 1000 then return {'FULL', at
 
 local newest = redis.call('ZRANGE', all, -1, -1, 'WITHSCORES')
 local created = math.max(now, tonumber(newest[2] or '0') + 1)
-redis.call('HDEL', meta, '')  -- a removal in any case, see tick in clock.lua
+redis.call('HDEL', meta, '')  -- a removal in any case, see tick in header.lua
 for i = 1, count do
   local a = 3 + (i - 1) * width
   local instance = ARGV[a]

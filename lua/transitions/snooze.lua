@@ -6,6 +6,7 @@
 -- COST    O(log n) a task, at most 500 tasks
 -- WHY     "not yet" is not a failure; snoozes are counted in the record (z)
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

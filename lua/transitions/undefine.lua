@@ -6,6 +6,7 @@
 -- COST    O(log n) a task
 -- WHY     the kind goes last, so that a step that was lost can be repeated; it can be repeated then, too, and answers GONE
 -- @include clock
+-- @include header
 -- @include groups
 -- @include events
 -- @include kin

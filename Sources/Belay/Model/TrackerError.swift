@@ -1,3 +1,5 @@
+import RedisWire
+
 /// What went wrong, whether it is worth trying again, and whether anything may have happened.
 ///
 /// Refusals that are part of daily work (nothing due, locked, stale, duplicate ...) are values of the verbs, not errors:
@@ -96,4 +98,17 @@ public struct TrackerError: Error, Sendable, CustomStringConvertible {
     }
 
     package static func bug(_ message: String) -> TrackerError { TrackerError(.protocolViolation, message) }
+}
+
+extension TrackerError: GatheredFailure {
+    package var concernsValues: Bool {
+        switch code {
+        case .invalidArgument, .unknownKind, .unknownParent, .kindConflict, .full, .tooLarge, .payload: true
+        default: false
+        }
+    }
+
+    package static func cancelled(wasSent: Bool) -> TrackerError {
+        TrackerError(.cancelled, "the calling task was cancelled", outcome: wasSent ? .unknown : .nothing)
+    }
 }

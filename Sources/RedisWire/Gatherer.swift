@@ -1,17 +1,26 @@
-import RedisWire
 import Synchronization
 
-/// Lets calls that many callers make at the same moment share one script.
+/// What a ``Gatherer`` must know of the errors of its calls.
+package protocol GatheredFailure: Error {
+    /// Whether the same call may succeed later without a change: the server is away.
+    var isRetriable: Bool { get }
+    /// Whether the call was refused for one of its values, so that others may be accepted without it.
+    var concernsValues: Bool { get }
+    /// The error of a caller whose task was cancelled before, or after, its item was sent.
+    static func cancelled(wasSent: Bool) -> Self
+}
+
+/// Lets calls that many callers make at the same moment share one command.
 ///
 /// While fewer than ``limit`` are under way a call goes out by itself, at once: a caller who is alone waits for nobody. What
-/// comes meanwhile goes together, as soon as one of those has its answer: at most 500 items or 4 MiB in a call. When such a
-/// call is refused because of one item, the others are sent without it. When the server is away, those who still wait hear
-/// of it too, so that nobody waits longer than a call may take.
+/// comes meanwhile goes together, as soon as one of those has its answer. When such a call is refused because of one item,
+/// the others are sent without it. When the server is away, those who still wait hear of it too, so that nobody waits longer
+/// than a call may take.
 ///
 /// A caller whose task is cancelled is told at once; what was sent for it goes on.
-final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
-    typealias Send = @Sendable ([Item]) async throws(TrackerError) -> [Answer]
-    private typealias Outcome = Swift.Result<Answer, TrackerError>
+package final class Gatherer<Item: Sendable, Answer: Sendable, Failure: GatheredFailure>: Sendable {
+    package typealias Send = @Sendable ([Item]) async throws(Failure) -> [Answer]
+    private typealias Outcome = Result<Answer, Failure>
     private typealias Waiter = CheckedContinuation<Outcome?, Never>
 
     private struct Entry {
@@ -28,11 +37,11 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
         /// Who waits for an answer, by the number of the entry.
         var waiters: [Int: Waiter] = [:]
 
-        mutating func takeBatch() -> [Entry] {
+        mutating func takeBatch(items: Int, bytes limit: Int) -> [Entry] {
             var (count, bytes) = (0, 0)
-            for entry in waiting.prefix(Limits.batch) {
+            for entry in waiting.prefix(items) {
                 bytes += entry.bytes
-                if count > 0, bytes > Limits.gatheredBytes { break }
+                if count > 0, bytes > limit { break }
                 count += 1
             }
             defer { waiting.removeFirst(count) }
@@ -44,20 +53,27 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
     private static var limit: Int { 2 }
 
     private let executor: (any TaskExecutor)?
+    private let most: (items: Int, bytes: Int)
     private let state = Mutex(State())
 
-    /// - Parameter executor: Where calls of several callers are made.
-    init(on executor: (any TaskExecutor)?) { self.executor = executor }
+    /// - Parameters:
+    ///   - executor: Where calls of several callers are made.
+    ///   - items: How many go in one call at most.
+    ///   - bytes: How large one call is at most, unless one item is larger.
+    package init(on executor: (any TaskExecutor)?, items: Int, bytes: Int) {
+        self.executor = executor
+        most = (items, bytes)
+    }
 
     /// How many calls wait to be sent.
-    var waitingCount: Int { state.withLock { $0.waiting.count } }
+    package var waitingCount: Int { state.withLock { $0.waiting.count } }
 
     /// Performs a call, alone or with others.
     /// - Parameters:
     ///   - item: What is sent.
     ///   - bytes: Its size.
     ///   - send: Sends items in one call, and answers for each of them.
-    func perform(_ item: Item, bytes: Int, _ send: @escaping Send) async throws(TrackerError) -> Answer {
+    package func perform(_ item: Item, bytes: Int, _ send: @escaping Send) async throws(Failure) -> Answer {
         if let outcome = await join(item, bytes: bytes) { return try outcome.get() }
         defer { sendNext(send) }
         return try await send([item])[0]
@@ -96,19 +112,14 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
             if let place { state.waiting.remove(at: place) }
             return (state.waiters.removeValue(forKey: number), place == nil)
         }
-        let error = TrackerError(
-            .cancelled,
-            "the calling task was cancelled",
-            outcome: wasSent ? .unknown : .nothing
-        )
-        waiter?.resume(returning: .failure(error))
+        waiter?.resume(returning: .failure(.cancelled(wasSent: wasSent)))
     }
 
     /// A call has ended: what waits goes out.
     private func sendNext(_ send: @escaping Send) {
         let batch: [Entry] = state.withLock { state in
             if state.waiting.isEmpty { state.underWay -= 1 }
-            return state.takeBatch()
+            return state.takeBatch(items: most.items, bytes: most.bytes)
         }
         guard !batch.isEmpty else { return }
         // Nobody's cancellation may end it: it is the call of many.
@@ -119,7 +130,7 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
     }
 
     private func perform(_ batch: ArraySlice<Entry>, _ send: Send) async {
-        do throws(TrackerError) {
+        do throws(Failure) {
             let answers = try await send(batch.map(\.item))
             resume(zip(batch, answers).map { ($0.number, .success($1)) })
         } catch {
@@ -129,7 +140,9 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
                 await perform(batch[middle...], send)
             } else {
                 var numbers = batch.map(\.number)
-                if error.isRetriable { numbers += state.withLock { $0.takeBatch() }.map(\.number) }
+                if error.isRetriable {
+                    numbers += state.withLock { $0.takeBatch(items: most.items, bytes: most.bytes) }.map(\.number)
+                }
                 resume(numbers.map { ($0, .failure(error)) })
             }
         }
@@ -138,15 +151,5 @@ final class Gatherer<Item: Sendable, Answer: Sendable>: Sendable {
     private func resume(_ outcomes: [(number: Int, outcome: Outcome)]) {
         let waiters = state.withLock { state in outcomes.map { state.waiters.removeValue(forKey: $0.number) } }
         for (waiter, item) in zip(waiters, outcomes) { waiter?.resume(returning: item.outcome) }
-    }
-}
-
-extension TrackerError {
-    /// Whether the call was refused for one of its values, so that others may be accepted without it.
-    fileprivate var concernsValues: Bool {
-        switch code {
-        case .invalidArgument, .unknownKind, .unknownParent, .kindConflict, .full, .tooLarge, .payload: true
-        default: false
-        }
     }
 }
