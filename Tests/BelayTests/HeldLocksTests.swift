@@ -6,32 +6,13 @@ import Testing
 @Suite("Held locks")
 struct HeldLocksTests {
     private let start = ContinuousClock.now
-    private let tracker = try? Tracker(url: "unix:///nowhere")
 
     /// A lock whose three moments are seconds after the start.
     private func lock(_ id: TaskID, _ renewal: Double, _ deadline: Double, _ limit: Double? = nil) throws
         -> HeldLocks.Lock
     {
-        let claim = Claim(
-            id: id,
-            kind: "k",
-            attempt: 1,
-            token: "t",
-            fence: 1,
-            expires: Timestamp(microseconds: 12_000_000),
-            lease: .seconds(12),
-            worker: WorkerName(trusted: "w"),
-            payload: .empty,
-            created: Timestamp(microseconds: 0),
-            due: Timestamp(microseconds: 0),
-            claimed: Timestamp(microseconds: 0),
-            failures: 0,
-            crashes: 0,
-            data: .empty,
-            trace: [:]
-        )
-        return HeldLocks.Lock(
-            context: ClaimContext(claim, tracker: try #require(tracker)),
+        HeldLocks.Lock(
+            context: try .held(id),
             renewal: moment(renewal),
             deadline: moment(deadline),
             softLimit: limit.map { moment($0) }

@@ -16,22 +16,22 @@ struct WorkerStateTests {
     }
 
     @Test("a second call goes out for many tasks when the tracker had as many as it was asked for")
-    func second() {
+    func second() throws {
         var state = WorkerState(slots: 100)
         #expect(state.nextClaim() == .claim(100, lane: 0))
         state.started(60, lane: 0)
         // The tracker had less than that: one call at a time.
         #expect(state.nextClaim() == .claim(40, lane: 0))
         state.started(40, lane: 0)
-        end(50, of: &state)
+        try end(50, of: &state)
         #expect(state.nextClaim() == .claim(50, lane: 0))
         #expect(state.takeUnsettled().count == 50)
         state.settled(50)
-        end(WorkerState.many - 1, of: &state)
+        try end(WorkerState.many - 1, of: &state)
         #expect(state.nextClaim() == .wait)
-        end(1, of: &state)
+        try end(1, of: &state)
         #expect(state.nextClaim() == .claim(WorkerState.many, lane: 1))
-        end(10, of: &state)
+        try end(10, of: &state)
         #expect(state.nextClaim() == .wait)
         state.started(50, lane: 0)
         #expect(state.nextClaim() == .wait)
@@ -40,14 +40,14 @@ struct WorkerStateTests {
     }
 
     @Test("what runs, is asked for and is not written never is more than twice the slots")
-    func bound() {
+    func bound() throws {
         var state = WorkerState(slots: 40)
         #expect(state.nextClaim() == .claim(40, lane: 0))
         state.started(40, lane: 0)
-        end(40, of: &state)
+        try end(40, of: &state)
         #expect(state.nextClaim() == .claim(40, lane: 0))
         state.started(40, lane: 0)
-        end(30, of: &state)
+        try end(30, of: &state)
         #expect(state.nextClaim() == .wait)
         #expect(state.takeUnsettled().count == 70)
         #expect(state.nextClaim() == .wait)
@@ -56,16 +56,16 @@ struct WorkerStateTests {
     }
 
     @Test("ends are written in one call, in a second one only when there are many")
-    func ends() {
+    func ends() throws {
         var state = WorkerState(slots: 100)
         state.started(100, lane: 0)
-        end(1, of: &state)
+        try end(1, of: &state)
         #expect(state.takeUnsettled().count == 1)
-        end(WorkerState.many - 1, of: &state)
+        try end(WorkerState.many - 1, of: &state)
         #expect(state.takeUnsettled().isEmpty)
-        end(1, of: &state)
+        try end(1, of: &state)
         #expect(state.takeUnsettled().count == WorkerState.many)
-        end(1, of: &state)
+        try end(1, of: &state)
         state.settled(1)
         #expect(state.takeUnsettled().isEmpty)
         state.settled(WorkerState.many)
@@ -73,14 +73,14 @@ struct WorkerStateTests {
     }
 
     @Test("it is idle when nothing runs, is asked for or is unwritten")
-    func idle() {
+    func idle() throws {
         var state = WorkerState(slots: 1)
         #expect(state.isIdle)
         _ = state.nextClaim()
         #expect(!state.isIdle)
         state.started(1, lane: 0)
         #expect(!state.isIdle)
-        end(1, of: &state)
+        try end(1, of: &state)
         #expect(!state.isIdle)
         _ = state.takeUnsettled()
         #expect(!state.isIdle)
@@ -119,33 +119,8 @@ struct WorkerStateTests {
     }
 
     /// Ends so many tasks well.
-    private func end(_ count: Int, of state: inout WorkerState) {
-        for _ in 0..<count { _ = state.ended(.complete(Self.context, .empty)) }
+    private func end(_ count: Int, of state: inout WorkerState) throws {
+        let context = try ClaimContext.held("t")
+        for _ in 0..<count { _ = state.ended(.complete(context, .empty)) }
     }
-
-    /// Never connected.
-    private static let tracker = try! Tracker(url: "redis://127.0.0.1:1")
-    private static let context = ClaimContext(
-        Claim(
-            id: "t",
-            kind: "k",
-            attempt: 1,
-            token: "token",
-            fence: 1,
-            expires: Timestamp(microseconds: 0),
-            lease: .seconds(1),
-            worker: WorkerName(trusted: "w"),
-            payload: .empty,
-            created: Timestamp(microseconds: 0),
-            due: Timestamp(microseconds: 0),
-            claimed: Timestamp(microseconds: 0),
-            failures: 0,
-            crashes: 0,
-            data: .empty,
-            trace: [:],
-            deadline: nil,
-            softDeadline: nil
-        ),
-        tracker: tracker
-    )
 }

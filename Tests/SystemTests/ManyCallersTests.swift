@@ -84,4 +84,30 @@ struct ManyCallersTests {
             #expect(try await tracker.stats().kinds.map(\.ready) == [190])
         }
     }
+
+    @Test("Connections that die under shared calls lose and double nothing")
+    func killed() async throws {
+        try await withTracker { tracker, client in
+            try await tracker.define("k", policy: KindPolicy())
+            let created = try await withThrowingTaskGroup(of: [TaskID].self) { group in
+                for _ in 0..<32 {
+                    group.addTask {
+                        var ids: [TaskID] = []
+                        for _ in 0..<30 { ids.append(try await tracker.enqueue([NewTask("k")])[0].id) }
+                        return ids
+                    }
+                }
+                for _ in 0..<5 {
+                    try await Task.sleep(for: .milliseconds(5))
+                    _ = try await client.send(RedisCommand("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes"))
+                }
+                return try await group.reduce(into: []) { $0 += $1 }
+            }
+            #expect(Set(created).count == 960)
+            #expect(try await tracker.stats().kinds.map(\.ready) == [960])
+            let told = try await client.events(named: "enqueued", of: tracker)
+            #expect(told.count == 960)
+            #expect(Set(told) == Set(created.map(\.description)))
+        }
+    }
 }
